@@ -1,0 +1,84 @@
+"""`fengxiang`, one file per verb, imported only when the verb is used so that the command starts fast.
+
+A verb's module defines `command`, a typer app or function; add it to `VERBS` with its one-line help.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+import typer
+from typer.main import get_command
+
+# verb -> (module, help)
+VERBS: dict[str, tuple[str, str]] = {
+    "up": ("deploy.cli.up", "Start the local stack, the worker, the ingestors and the dashboard. 启动全部进程"),
+    "stop": ("deploy.cli.stop", "Stop what `up` started. 停止"),
+    "status": ("deploy.cli.status", "What runs, how far behind, how many documents. 运行状态"),
+    "doctor": ("deploy.cli.doctor", "Check ports, broker, ClickHouse, model, disk and clock. 自检"),
+    "migrate": ("deploy.cli.migrate", "Create or update the tables. 建表与迁移"),
+    "ingest": ("deploy.cli.ingest", "Ingest a file, a folder or a URL. 导入文件、文件夹或网址"),
+    "worker": ("deploy.cli.worker", "Run a stream worker. 流处理进程"),
+    "dashboard": ("deploy.cli.dashboard", "Run the dashboard. 看板"),
+    "analyse": ("deploy.cli.analyse", "JSONL in, analyses out; needs neither Kafka nor ClickHouse. 分析文本"),
+    "sql": ("deploy.cli.sql", "Run SQL as the read-only user. 查询"),
+    "audit": ("deploy.cli.audit", "Compare what came in with what is stored. 对账"),
+    "dead": ("deploy.cli.dead", "List, show and replay dead letters. 死信"),
+    "evaluate": ("deploy.cli.evaluate", "Score the models on label sets. 评测"),
+    "securities": ("deploy.cli.securities", "Show and rebuild the securities table. 证券表"),
+    "themes": ("deploy.cli.themes", "List, add, test and train themes. 题材"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose verbs are imported when called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module, help_text = VERBS[cmd_name]
+        target = importlib.import_module(module).command
+        app = target
+        if not isinstance(target, typer.Typer):
+            app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            app.command()(target)
+        command = get_command(app)
+        command.name = cmd_name
+        command.short_help = help_text
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
+
+
+class UserError(click.ClickException):
+    """An error for the user: one line that names the input and the remedy."""
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="fengxiang")
+def cli() -> None:
+    """Fengxiang 风向: themes, tone and stock mentions in Chinese financial media."""
+
+
+def main() -> None:
+    """Entry point of the `fengxiang` command."""
+    from deploy.settings import SettingsError
+
+    try:
+        cli(prog_name="fengxiang")
+    except SettingsError as error:
+        print(f"fengxiang: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

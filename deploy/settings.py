@@ -1,0 +1,244 @@
+"""Every setting, in one typed place.
+
+Values come from environment variables (`FENGXIANG_` + name, sections joined by `__`:
+`FENGXIANG_STREAM__BATCH_SIZE=64`), then `fengxiang.toml` in the current folder (or the file that
+`FENGXIANG_CONFIG` names), then the defaults below. An unknown or wrong key raises `SettingsError`, which names it.
+Each key is described in docs/operations.md.
+
+`kafka` and `clickhouse` left empty mean the embedded local stack on loopback, with the tuning that it needs.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "FENGXIANG_"
+CONFIG_VARIABLE = "FENGXIANG_CONFIG"
+
+
+class SettingsError(ValueError):
+    """A setting that is unknown or wrong; the text names it, where it was set, and the remedy."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LocalSettings(Section):
+    """The embedded stack; used only where `kafka` or `clickhouse` is empty."""
+
+    kafka_port: int = Field(9092, ge=1, le=65535)
+    clickhouse_port: int = Field(8123, ge=1, le=65535)
+    reader_password: str = "reader"
+    memory_gb: float = Field(4.0, gt=0.2)  # ClickHouse's ceiling
+
+
+class StreamSettings(Section):
+    """The Faust worker."""
+
+    partitions: int = Field(4, ge=1, le=1024)
+    replication: int = Field(1, ge=1, le=7)
+    batch_size: int = Field(64, ge=1, le=10_000)  # documents analysed at once
+    batch_seconds: float = Field(0.25, gt=0, le=60)
+    store_batch_size: int = Field(1000, ge=1, le=100_000)  # analyses inserted at once
+    store_batch_seconds: float = Field(0.5, gt=0, le=60)
+    max_message_bytes: int = Field(12_000_000, ge=10_000)
+    dead_letter_limit: float = Field(0.2, gt=0, le=1)  # share of the last 500 documents that may fail
+    web_port: int = Field(6066, ge=1, le=65535)
+    metrics_port: int = Field(9108, ge=0, le=65535)  # 0: none
+
+
+class ModelSettings(Section):
+    """The text models."""
+
+    path: str = ""  # empty: the shipped weights; a folder, or a Hugging Face checkpoint's name
+    threads: int = Field(0, ge=0, le=256)  # 0: all processors
+    device: Literal["cpu", "cuda"] = "cpu"
+    batch_size: int = Field(8, ge=1, le=1024)
+    themes: str = ""  # the user's own themes file, beside the built-in ones
+
+
+class IngestSettings(Section):
+    """The ingestors."""
+
+    inbox: str = "inbox"  # watched folder, under data_dir unless absolute; empty: none
+    outbox_limit_mb: int = Field(2048, ge=1)
+    confirm_after_seconds: float = Field(30.0, gt=0)  # re-send what the store has not got by then
+    max_file_mb: int = Field(200, ge=1)
+    push_port: int = Field(8088, ge=0, le=65535)  # 0: no HTTP push
+    push_token: str = ""  # empty: made at first start, kept in data_dir
+
+
+class DashboardSettings(Section):
+    """The Streamlit pages."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8501, ge=1, le=65535)
+    language: Literal["zh", "en"] = "zh"
+
+
+class Settings(BaseSettings):
+    """All settings; `load()` gives the process's own."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    kafka: str = ""  # host:port[,host:port]; empty: the embedded broker
+    clickhouse: str = ""  # http[s]://user:password@host:port/database; empty: the embedded engine
+    clickhouse_reader: str = ""  # the same for the read-only user; empty: `clickhouse`, or the local reader
+    data_dir: Path = Path("var")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    local: LocalSettings = LocalSettings()
+    stream: StreamSettings = StreamSettings()
+    model: ModelSettings = ModelSettings()
+    ingest: IngestSettings = IngestSettings()
+    dashboard: DashboardSettings = DashboardSettings()
+
+    @field_validator("kafka")
+    @classmethod
+    def _kafka(cls, value: str) -> str:
+        for host in filter(None, value.split(",")):
+            name, _, port = host.strip().rpartition(":")
+            if not name or not port.isdigit():
+                raise ValueError(f"{host!r} is not host:port")
+        return value
+
+    @field_validator("clickhouse", "clickhouse_reader")
+    @classmethod
+    def _clickhouse(cls, value: str) -> str:
+        if value:
+            url = urlsplit(value)
+            if url.scheme not in ("http", "https") or not url.hostname:
+                raise ValueError(f"{redact(value)!r} is not http[s]://user:password@host:port/database")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings  # `load` passes the file as init values: the environment wins
+
+    # ------------------------------------------------------------------ derived
+
+    @property
+    def embedded_kafka(self) -> bool:
+        return not self.kafka
+
+    @property
+    def embedded_clickhouse(self) -> bool:
+        return not self.clickhouse
+
+    @property
+    def kafka_servers(self) -> list[str]:
+        """Bootstrap servers, host:port each."""
+        return [s.strip() for s in self.kafka.split(",")] if self.kafka else [f"127.0.0.1:{self.local.kafka_port}"]
+
+    @property
+    def producer_batch_bytes(self) -> int:
+        """kafka-python `batch_size`. The embedded broker counts a batch as one offset: one record each there."""
+        return 0 if self.embedded_kafka else 64_000
+
+    def clickhouse_url(self, *, writer: bool) -> str:
+        """URL of the store with its user. The local writer's password is made at first start by the local stack."""
+        if self.clickhouse:
+            return self.clickhouse if writer else self.clickhouse_reader or self.clickhouse
+        user, password = ("fengxiang", secret(self.data_dir, "clickhouse-writer")) if writer else ("reader", self.local.reader_password)
+        return f"http://{user}:{password}@127.0.0.1:{self.local.clickhouse_port}/fengxiang"
+
+
+def clickhouse_arguments(url: str) -> dict[str, Any]:
+    """Arguments of `clickhouse_connect.get_client` for a store's URL."""
+    parts = urlsplit(url)
+    return {
+        "interface": parts.scheme,
+        "host": parts.hostname,
+        "port": parts.port or (8443 if parts.scheme == "https" else 8123),
+        "username": unquote(parts.username or "default"),
+        "password": unquote(parts.password or ""),
+        "database": parts.path.strip("/") or "fengxiang",
+    }
+
+
+def redact(url: str) -> str:
+    """The URL without its password, for logs and messages."""
+    parts = urlsplit(url)
+    return url.replace(f":{parts.password}@", ":***@") if parts.password else url
+
+
+def secret(data_dir: Path, name: str) -> str:
+    """A random secret kept in `data_dir/secrets/name` (mode 600), made at first use."""
+    import secrets
+
+    path = data_dir / "secrets" / name
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        value = secrets.token_urlsafe(24)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:  # another process was first
+            return path.read_text().strip()
+        with os.fdopen(handle, "w") as file:
+            file.write(value + "\n")
+        return value
+
+
+def _read_file() -> tuple[dict[str, Any], str]:
+    path = Path(os.environ.get(CONFIG_VARIABLE) or "fengxiang.toml")
+    if not path.exists():
+        if os.environ.get(CONFIG_VARIABLE):
+            raise SettingsError(f"{CONFIG_VARIABLE} names {path}, which does not exist")
+        return {}, ""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")), str(path)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from error
+
+
+def _known_variables(model: type[BaseModel], prefix: str = PREFIX) -> set[str]:
+    names = {CONFIG_VARIABLE}
+    for name, field in model.model_fields.items():
+        variable = prefix + name.upper()
+        names.add(variable)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            names |= _known_variables(field.annotation, variable + "__")
+    return names
+
+
+def read() -> Settings:
+    """Settings from the environment and the file as they are now. Raises `SettingsError`."""
+    values, origin = _read_file()
+    known = _known_variables(Settings)
+    unknown = sorted(v for v in os.environ if v.startswith(PREFIX) and v not in known)
+    if unknown:
+        raise SettingsError(f"unknown setting in the environment: {', '.join(unknown)}; docs/operations.md lists the known ones")
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        lines = []
+        for item in error.errors():
+            key = ".".join(str(part) for part in item["loc"])
+            variable = PREFIX + "__".join(str(part).upper() for part in item["loc"])
+            place = f"environment variable {variable}" if variable in os.environ else origin or "the settings"
+            problem = "unknown key" if item["type"] == "extra_forbidden" else f"{item['msg']} (got {item['input']!r})"
+            lines.append(f"{key} in {place}: {problem}")
+        raise SettingsError("; ".join(lines) + "; docs/operations.md describes every key") from None
+
+
+@lru_cache(maxsize=1)
+def load() -> Settings:
+    """The process's settings, read once."""
+    return read()
