@@ -1,0 +1,70 @@
+"""The embedded broker: starts, refuses a taken port, ends with its parent, forgets with a new epoch."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from kafka import KafkaAdminClient, KafkaProducer
+
+from deploy.local.broker import create_topics
+from deploy.local.preflight import accepts
+from deploy.settings import Settings
+from stream.records import ANALYSES, DEAD, DOCUMENTS
+from tests.fixtures.broker import Broker, free_port
+
+
+def test_topics_are_made_once_with_the_partitions_asked_for(make_broker: Callable[[], Broker]) -> None:
+    servers = make_broker().servers
+    producer = KafkaProducer(bootstrap_servers=servers)
+    producer.send(DOCUMENTS, b"first").get(10)  # a client that comes first makes the topic with the broker's own number
+    producer.close()
+    for _ in range(2):
+        create_topics(servers, Settings(stream={"partitions": 3}))
+    admin = KafkaAdminClient(bootstrap_servers=servers)
+    topics = {t["name"]: len(t["partitions"]) for t in admin.describe_topics([DOCUMENTS, ANALYSES, DEAD])}
+    admin.close()
+    assert topics == {DOCUMENTS: 3, ANALYSES: 3, DEAD: 3}
+
+
+def test_every_start_has_its_own_cluster_id(make_broker: Callable[[], Broker]) -> None:
+    broker = make_broker()
+    seen = []
+    for _ in range(2):
+        admin = KafkaAdminClient(bootstrap_servers=broker.servers)
+        seen.append(admin.describe_cluster()["cluster_id"])
+        admin.close()
+        broker.restart()
+    assert seen[0] != seen[1]
+    assert all(name.startswith("fengxiang-2") for name in seen)
+
+
+def test_a_taken_port_is_named_with_the_remedy(broker: Broker) -> None:
+    argv = [sys.executable, "-m", "deploy.local.broker", "--port", str(broker.port)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert f"port {broker.port}" in done.stderr and "FENGXIANG_LOCAL__KAFKA_PORT" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_it_ends_with_the_process_that_started_it() -> None:
+    port = free_port()
+    argv = f"[sys.executable, '-m', 'deploy.local.broker', '--port', '{port}']"
+    start = f"import subprocess, sys, time; subprocess.Popen({argv}); time.sleep(99)"
+    parent = subprocess.Popen([sys.executable, "-c", start])
+    assert _within(20, lambda: accepts(port))
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    assert _within(10, lambda: not accepts(port))
+
+
+def _within(seconds: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
