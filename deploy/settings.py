@@ -15,7 +15,7 @@ import tomllib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -154,8 +154,9 @@ class Settings(BaseSettings):
         """URL of the store with its user. The local writer's password is made at first start by the local stack."""
         if self.clickhouse:
             return self.clickhouse if writer else self.clickhouse_reader or self.clickhouse
-        user, password = ("fengxiang", secret(self.data_dir, "clickhouse-writer")) if writer else ("reader", self.local.reader_password)
-        return f"http://{user}:{password}@127.0.0.1:{self.local.clickhouse_port}/fengxiang"
+        user = "fengxiang" if writer else "reader"
+        password = secret(self.data_dir, "clickhouse-writer") if writer else self.local.reader_password
+        return f"http://{user}:{quote(password)}@127.0.0.1:{self.local.clickhouse_port}/fengxiang"
 
 
 def clickhouse_arguments(url: str) -> dict[str, Any]:
@@ -224,7 +225,9 @@ def read() -> Settings:
     known = _known_variables(Settings)
     unknown = sorted(v for v in os.environ if v.startswith(PREFIX) and v not in known)
     if unknown:
-        raise SettingsError(f"unknown setting in the environment: {', '.join(unknown)}; docs/operations.md lists the known ones")
+        raise SettingsError(
+            f"unknown setting in the environment: {', '.join(unknown)}; docs/operations.md lists the known ones"
+        )
     try:
         return Settings(**values)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Everything that reads text: the transformer, themes, sentiment, securities and their linker. Knows neither Kafka nor ClickHouse.
+"""Everything that reads text: transformer, themes, sentiment, securities, linker. Knows neither Kafka nor ClickHouse.
 
 Imports nothing of the other folders; anyone may import it.
 """

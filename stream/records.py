@@ -78,5 +78,7 @@ def decode(value: bytes | None, type_: type[Message]) -> Message:
         raise BadMessage(f"not a {type_.__name__}: {error}") from error
     version = message.document.schema_version if isinstance(message, AnalysedDocument) else message.schema_version
     if version > SCHEMA_VERSION:
-        raise BadMessage(f"{type_.__name__} of schema version {version}; this worker knows up to {SCHEMA_VERSION}: upgrade it")
+        raise BadMessage(
+            f"{type_.__name__} of schema version {version}; this worker knows up to {SCHEMA_VERSION}: upgrade it"
+        )
     return message

@@ -6,10 +6,12 @@ A verb's module defines `command`, a typer app or function; add it to `VERBS` wi
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from typing import Annotated, Any
 
-import click
 import typer
+import typer.core
 from typer.main import get_command
 
 # verb -> (module, help)
@@ -32,13 +34,17 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 
 
-class LazyGroup(click.Group):
+class UserError(Exception):
+    """An error for the user: its text is one line that names the input and the remedy."""
+
+
+class LazyGroup(typer.core.TyperGroup):
     """A group whose verbs are imported when called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in VERBS:
             return None
         module, help_text = VERBS[cmd_name]
@@ -52,19 +58,31 @@ class LazyGroup(click.Group):
         command.short_help = help_text
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Verbs"):
             formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        formatter.write_usage("fengxiang", "VERB ...")
+        formatter.write_paragraph()
+        formatter.write_text("Fengxiang 风向: themes, tone and stock mentions in Chinese financial media.")
+        self.format_commands(ctx, formatter)
+        formatter.write_paragraph()
+        formatter.write_text("fengxiang VERB --help describes a verb; docs/operations.md describes the settings.")
 
-class UserError(click.ClickException):
-    """An error for the user: one line that names the input and the remedy."""
+
+app = typer.Typer(cls=LazyGroup, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="fengxiang")
-def cli() -> None:
-    """Fengxiang 风向: themes, tone and stock mentions in Chinese financial media."""
+@app.callback(context_settings={"help_option_names": ["-h", "--help"]})
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        print(installed("fengxiang"))
+        raise typer.Exit
 
 
 def main() -> None:
@@ -72,13 +90,10 @@ def main() -> None:
     from deploy.settings import SettingsError
 
     try:
-        cli(prog_name="fengxiang")
-    except SettingsError as error:
+        app(prog_name="fengxiang")
+    except (UserError, SettingsError) as error:
         print(f"fengxiang: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(2 if isinstance(error, SettingsError) else 1)
     except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing to flush into at exit
         sys.exit(0)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,17 @@
+"""`fengxiang stop`: end a running `up`."""
+
+from __future__ import annotations
+
+from deploy.cli import UserError
+from deploy.local import pidfile
+from deploy.settings import load
+
+
+def command() -> None:
+    """Stop what `up` started and wait until it is gone."""
+    settings = load()
+    try:
+        stopped = pidfile.stop(settings.data_dir, patience=60)
+    except (TimeoutError, PermissionError) as error:
+        raise UserError(str(error)) from None
+    print("stopped" if stopped else f"nothing runs on {settings.data_dir}")
