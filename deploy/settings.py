@@ -236,7 +236,7 @@ def read() -> Settings:
             key = ".".join(str(part) for part in item["loc"])
             variable = PREFIX + "__".join(str(part).upper() for part in item["loc"])
             place = f"environment variable {variable}" if variable in os.environ else origin or "the settings"
-            problem = "unknown key" if item["type"] == "extra_forbidden" else f"{item['msg']} (got {item['input']!r})"
+            problem = "unknown key" if item["type"] == "extra_forbidden" else f"{item['msg']} (got {redact(str(item['input']))!r})"
             lines.append(f"{key} in {place}: {problem}")
         raise SettingsError("; ".join(lines) + "; docs/operations.md describes every key") from None
 

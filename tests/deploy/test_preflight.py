@@ -1,0 +1,83 @@
+"""What is checked before a start, and the lines that a user sees."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from deploy.local import preflight
+from deploy.settings import read
+
+
+def fengxiang(*arguments, env=None, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+    )
+
+
+@pytest.fixture
+def taken_port():
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        yield holder.getsockname()[1]
+
+
+def test_a_taken_port_is_one_line_with_the_remedy(tmp_path, taken_port):
+    env = {"FENGXIANG_LOCAL__CLICKHOUSE_PORT": str(taken_port), "FENGXIANG_DATA_DIR": str(tmp_path / "d")}
+    done = fengxiang("up", env=env, cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"port {taken_port} (clickhouse) is taken" in done.stderr
+    assert "FENGXIANG_LOCAL__CLICKHOUSE_PORT=" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_two_services_on_one_port_are_named(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FENGXIANG_DASHBOARD__PORT", "8123")
+    problems = [str(problem) for problem in preflight.check_ports(read())]
+    assert any("both set to port 8123" in problem for problem in problems)
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and sys.platform != "linux", reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    blocker = tmp_path / "file"
+    blocker.write_text("not a folder")
+    problems = preflight.check_folder(blocker / "data")
+    assert len(problems) == 1 and "can't be written" in str(problems[0]) and "FENGXIANG_DATA_DIR" in str(problems[0])
+
+
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(preflight, "MIN_FREE_BYTES", 1 << 62)
+    assert "GB are free" in str(preflight.check_folder(tmp_path)[0])
+
+
+def test_a_missing_input_is_named(tmp_path):
+    done = fengxiang("up", "--input", "nowhere.jsonl", env={"FENGXIANG_DATA_DIR": str(tmp_path / "d")}, cwd=tmp_path)
+    assert done.returncode == 1 and "nowhere.jsonl does not exist" in done.stderr
+
+
+def test_a_wrong_setting_is_one_line(tmp_path):
+    done = fengxiang("status", env={"FENGXIANG_STREM__BATCH_SIZE": "3"}, cwd=tmp_path)
+    assert done.returncode == 2 and "FENGXIANG_STREM__BATCH_SIZE" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_every_verb_has_help():
+    from deploy.cli import VERBS
+
+    for verb in VERBS:
+        done = fengxiang(verb, "--help")
+        assert done.returncode == 0, f"{verb}: {done.stderr}"
+
+
+def test_status_without_anything_running(tmp_path):
+    env = {"FENGXIANG_DATA_DIR": str(tmp_path / "d"), "FENGXIANG_LOCAL__CLICKHOUSE_PORT": "1"}
+    done = fengxiang("status", env=env, cwd=tmp_path)
+    assert done.returncode == 0 and "not running" in done.stdout and "not reachable" in done.stdout

@@ -1,0 +1,136 @@
+"""Supervision of real processes: order, readiness, restart, dependents, clean stop."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from deploy.local import pidfile
+from deploy.local.supervisor import Service, StartError, Supervisor
+
+SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def run_until(supervisor, condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        supervisor.tick()
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def supervise(tmp_path):
+    made = []
+
+    def make(*services):
+        lines = []
+        supervisor = Supervisor(services, tmp_path, lambda name, line: lines.append((name, line)))
+        supervisor.lines = lines
+        made.append(supervisor)
+        return supervisor
+
+    yield make
+    for supervisor in made:
+        supervisor.stop()
+
+
+def test_starts_in_order_and_stops_everything(supervise):
+    order = []
+    supervisor = supervise(
+        Service("one", SLEEPER, ready=lambda: True, prepare=lambda: order.append("one")),
+        Service("two", SLEEPER, ready=lambda: True, prepare=lambda: order.append("two")),
+    )
+    supervisor.start()
+    pids = supervisor.pids()
+    assert order == ["one", "two"] and all(alive(pid) for pid in pids.values())
+    supervisor.stop()
+    assert not any(alive(pid) for pid in pids.values())
+
+
+def test_a_killed_process_comes_back(supervise):
+    supervisor = supervise(Service("one", SLEEPER, ready=lambda: True))
+    supervisor.start()
+    first = supervisor.pids()["one"]
+    os.kill(first, signal.SIGKILL)
+    run_until(supervisor, lambda: supervisor.pids().get("one", first) != first)
+    assert any("one ended with status -9" in line for _, line in supervisor.lines)
+
+
+def test_dependents_restart_with_what_they_depend_on(supervise):
+    prepared = []
+    supervisor = supervise(
+        Service("broker", SLEEPER, ready=lambda: True, prepare=lambda: prepared.append(1), dependents=("worker",)),
+        Service("worker", SLEEPER, ready=lambda: True),
+    )
+    supervisor.start()
+    before = supervisor.pids()
+    os.kill(before["broker"], signal.SIGKILL)
+    run_until(supervisor, lambda: "broker" in supervisor.pids() and supervisor.pids()["broker"] != before["broker"])
+    assert supervisor.pids()["worker"] != before["worker"]
+    assert len(prepared) == 2  # topics are made again
+
+
+def test_a_process_that_cannot_start_is_reported_with_its_last_words(supervise):
+    bad = [sys.executable, "-c", "import sys; print('port 8123 is taken'); sys.exit(3)"]
+    with pytest.raises(StartError, match="status 3 while starting: port 8123 is taken"):
+        supervise(Service("bad", bad, ready=lambda: False)).start()
+
+
+def test_a_process_that_never_gets_ready_is_reported(supervise):
+    with pytest.raises(StartError, match="not ready after 1 s"):
+        supervise(Service("slow", SLEEPER, ready=lambda: False, start_seconds=1)).start()
+
+
+def test_one_that_ignores_sigterm_is_killed(supervise):
+    stubborn = [
+        sys.executable,
+        "-c",
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)",
+    ]
+    supervisor = supervise(Service("stubborn", stubborn, ready=lambda: True, stop_seconds=0.5))
+    supervisor.start()
+    run_until(supervisor, lambda: ("stubborn", "up") in supervisor.lines)
+    pid = supervisor.pids()["stubborn"]
+    supervisor.stop()
+    assert not alive(pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tie a child's life to its parent's")
+def test_children_die_with_a_killed_supervisor(tmp_path):
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from deploy.local.supervisor import Service, Supervisor\n"
+        f"service = Service('one', {SLEEPER!r}, ready=lambda: True)\n"
+        f"s = Supervisor([service], Path({str(tmp_path)!r}), lambda name, line: None)\n"
+        "s.start(); print(s.pids()['one'], flush=True); time.sleep(600)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 10
+    while alive(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(child)
+
+
+def test_only_one_up_per_data_folder(tmp_path):
+    with pidfile.held(tmp_path):
+        assert pidfile.owner(tmp_path) == os.getpid()
+        with pytest.raises(pidfile.AlreadyRunning, match=f"process {os.getpid()}"), pidfile.held(tmp_path):
+            pass
+    assert pidfile.owner(tmp_path) is None
+    assert pidfile.stop(tmp_path, 1) is False
