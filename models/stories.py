@@ -1,11 +1,11 @@
 """Stories: which documents tell the same news, who told it first, and how new each one is.
 
 A document joins the story of its nearest earlier near-duplicate within a sliding window of event time (72 hours).
-Near-duplicate means: most of the text is the same (Jaccard), or nearly all of the shorter text stands in the longer
-one (containment, for truncated copies), and the figures agree, because market wires share whole sentences and differ
-in the numbers. Three kinds of look-alike are kept apart: short wires that recur every day ("KOSPI falls 2 %"), a
-round-up that quotes an earlier wire but is mostly new, and short wires with other figures. Candidates come from
-MinHash bands, and from the title and the lead for truncated copies.
+Near-duplicate means: the same headline within half a day; or most of the text is the same (Jaccard), or nearly all of
+the shorter text stands in the longer one (containment, for truncated copies), and the figures agree, because market
+wires share whole sentences and differ in the numbers. Three kinds of look-alike are kept apart: short wires that recur
+every day ("KOSPI falls 2 %"), a round-up that quotes an earlier wire but is mostly new, and short wires with other
+figures. Candidates come from MinHash bands, and from the title and the lead for truncated copies.
 
 `StoryIndex` is in memory and not thread-safe; `restore` refills it from stored documents, so that a restart or a
 rebalance forgets nothing. It remembers the latest `capacity` arrivals (about 6 kB each) rather than the latest event
@@ -32,6 +32,7 @@ SHORT = 120  # reduced characters: such a wire says one thing, so all its figure
 RECURS_AFTER = timedelta(hours=12)  # ... and after that long it is said anew
 MAX_NEW = 0.7  # a longer text with more than this share of its own is a story of its own
 LEAD = 24  # reduced characters
+MIN_TITLE = 10  # reduced characters: a shorter title ("日韩股市集体收涨") tells too little
 MAX_CANDIDATES = 64  # the latest ones; a template that files hundreds under one key stops paying
 
 
@@ -48,6 +49,7 @@ class Placement:
 class _Entry:
     id: str
     published_at: datetime
+    title: str
     hashes: Hashes
     numbers: frozenset[str]
     keys: list[bytes]
@@ -91,6 +93,8 @@ class StoryIndex:
     # ------------------------------------------------------------------
 
     def _describe(self, document_id: str, title: str, body: str, published_at: datetime) -> _Entry:
+        if not title and body.startswith("【"):  # some vendors put the headline there
+            title = body[1:].partition("】")[0]
         reduced_title = fingerprint.reduce(title)
         text = fingerprint.reduce(body) or reduced_title
         hashes = fingerprint.shingles(text)
@@ -98,10 +102,11 @@ class StoryIndex:
         if len(hashes) >= MIN_SHINGLES:
             keys += fingerprint.bands(fingerprint.signature(hashes))
             keys.append(b"l" + text[:LEAD].encode())
-            if len(reduced_title) >= 8:
-                keys.append(b"t" + reduced_title.encode())
+        if len(reduced_title) >= MIN_TITLE:
+            keys.append(b"t" + reduced_title.encode())
         alone = Placement(document_id, 1, 1.0)
-        return _Entry(document_id, published_at, hashes, fingerprint.numbers(f"{title} {body}"), keys, text, alone)
+        numbers = fingerprint.numbers(f"{title} {body}")
+        return _Entry(document_id, published_at, reduced_title, hashes, numbers, keys, text, alone)
 
     def _candidates(self, entry: _Entry) -> list[_Entry]:
         seen: dict[str, None] = {}
@@ -147,17 +152,20 @@ class StoryIndex:
 
 def compare(a: _Entry, b: _Entry) -> tuple[float, float]:
     """(how alike, 0 when not the same story; the share of `a` that is not in the earlier `b`)."""
+    apart = abs(a.published_at - b.published_at) > RECURS_AFTER
     short = min(len(a.text), len(b.text)) < SHORT
-    if short and abs(a.published_at - b.published_at) > RECURS_AFTER:
+    if short and apart:
         return 0.0, 1.0
     if a.text == b.text:
         return 1.0, 0.0
-    if min(len(a.hashes), len(b.hashes)) < MIN_SHINGLES:
-        return 0.0, 1.0
     jaccard, containment = fingerprint.overlap(a.hashes, b.hashes)
     common = jaccard * (len(a.hashes) + len(b.hashes)) / (1 + jaccard)
-    new = 1.0 - common / len(a.hashes)
-    if new > MAX_NEW or (jaccard < MIN_JACCARD and containment < MIN_CONTAINMENT):
+    new = 1.0 - common / max(len(a.hashes), 1)
+    if a.title == b.title and len(a.title) >= MIN_TITLE and not apart:
+        return max(jaccard, containment, MIN_JACCARD), new
+    if min(len(a.hashes), len(b.hashes)) < MIN_SHINGLES or new > MAX_NEW:
+        return 0.0, new
+    if jaccard < MIN_JACCARD and containment < MIN_CONTAINMENT:
         return 0.0, new
     smaller, larger = sorted((a.numbers, b.numbers), key=len)
     if smaller and len(smaller & larger) / len(smaller) < (1.0 if short else MIN_SHARED_NUMBERS):

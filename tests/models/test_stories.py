@@ -43,6 +43,15 @@ def test_a_copy_joins_the_story(what, copy):
     assert second.novelty < 0.5
 
 
+def test_the_same_headline_joins_even_when_told_in_other_words():
+    index = StoryIndex()
+    headline = "样例影业：新片定档元旦并启动预售"
+    index.place("a", headline, "样例影业发布公告，旗下新片将于元旦上映，预售今日开启。", NINE)
+    other = "记者获悉，由样例影业主出品的影片已经定档，片方表示首日排片情况好于预期。"
+    assert index.place("b", "", f"【{headline}】{other}", NINE + timedelta(hours=2)).story_id == "a"
+    assert index.place("c", headline, "又一次说起这部影片的长线放映安排。", NINE + timedelta(hours=30)).story_id == "c"
+
+
 def test_three_copies_are_numbered():
     index = StoryIndex()
     assert [place(index, name, minutes=i).copy_number for i, name in enumerate("abc")] == [1, 2, 3]
