@@ -27,12 +27,13 @@ class BadMessage(ValueError):
     """A message that can't be read; its text says why and is stored as the dead letter's reason."""
 
 
-class Origin(msgspec.Struct, frozen=True):
-    """Where a document stood in the log: the audit's key."""
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a message stood in the log: the audit's key. Offsets mean something within their epoch only."""
 
     topic: str
     partition: int
     offset: int
+    epoch: str = ""  # id of the topic's creation (see `stream.log`)
 
 
 class AnalysedDocument(msgspec.Struct, frozen=True, kw_only=True):

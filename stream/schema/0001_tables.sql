@@ -1,5 +1,5 @@
--- The tables of truth. Statements end with ";" at the end of a line. {cluster} things are filled in by stream.migrate.
--- Every row carries where it came from in the log (topic, partition, offset) and what produced it (versions).
+-- The tables of truth. Statements end with ";" at the end of a line.
+-- Every row carries where it came from in the log (epoch, topic, partition, offset) and what produced it (versions).
 -- A replay writes the same keys with a higher version; a row that no longer holds is written once more with is_deleted = 1.
 -- Read with FINAL (or through the views), never by counting rows.
 
@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS documents
     taxonomy_version   LowCardinality(String),
     securities_version LowCardinality(String),
     code_version       LowCardinality(String),
+    epoch              LowCardinality(String),
     topic              LowCardinality(String),
     `partition`        UInt16,
     `offset`           UInt64,
@@ -49,7 +50,8 @@ CREATE TABLE IF NOT EXISTS documents
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYYYYMM(published_at)
-ORDER BY (published_at, id);
+ORDER BY (published_at, id)
+SETTINGS non_replicated_deduplication_window = 1000;
 
 CREATE TABLE IF NOT EXISTS mentions
 (
@@ -86,7 +88,8 @@ CREATE TABLE IF NOT EXISTS mentions
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYYYYMM(published_at)
-ORDER BY (code, published_at, document_id, field, start);
+ORDER BY (code, published_at, document_id, field, start)
+SETTINGS non_replicated_deduplication_window = 1000;
 
 CREATE TABLE IF NOT EXISTS document_themes
 (
@@ -109,7 +112,8 @@ CREATE TABLE IF NOT EXISTS document_themes
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYYYYMM(published_at)
-ORDER BY (theme, published_at, document_id);
+ORDER BY (theme, published_at, document_id)
+SETTINGS non_replicated_deduplication_window = 1000;
 
 CREATE TABLE IF NOT EXISTS reports
 (
@@ -135,7 +139,8 @@ CREATE TABLE IF NOT EXISTS reports
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYYYYMM(published_at)
-ORDER BY (published_at, document_id);
+ORDER BY (published_at, document_id)
+SETTINGS non_replicated_deduplication_window = 1000;
 
 CREATE TABLE IF NOT EXISTS dead_letters
 (
@@ -144,6 +149,7 @@ CREATE TABLE IF NOT EXISTS dead_letters
     reason      String,
     error       LowCardinality(String),
     source      LowCardinality(String),
+    epoch       LowCardinality(String),
     topic       LowCardinality(String),
     `partition` UInt16,
     `offset`    UInt64,
@@ -154,7 +160,8 @@ CREATE TABLE IF NOT EXISTS dead_letters
     is_deleted  UInt8 DEFAULT 0
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
-ORDER BY (document_id, stage);
+ORDER BY (document_id, stage)
+SETTINGS non_replicated_deduplication_window = 1000;
 
 CREATE TABLE IF NOT EXISTS source_health
 (

@@ -1,0 +1,35 @@
+"""`fengxiang worker`: run a stream worker. Start as many as there are partitions, on one machine or on several."""
+
+from __future__ import annotations
+
+import logging
+
+from deploy.cli import UserError
+from deploy.local.broker import BrokerError, create_topics
+from deploy.settings import Settings, load
+from stream.analyse import Analyser
+from stream.log import LogAway
+
+
+def command() -> None:
+    """Run a stream worker until Ctrl-C. 流处理进程"""
+    settings = load()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for noisy in ("faust", "mode", "aiokafka", "kafka"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
+    analyser = load_analyser(settings)  # before joining the group: the others keep the partitions meanwhile
+    from stream.worker import run
+
+    try:
+        create_topics(settings.kafka_servers, settings)
+        run(settings, analyser)
+    except (BrokerError, LogAway) as error:
+        raise UserError(str(error)) from error
+
+
+def load_analyser(settings: Settings) -> Analyser:
+    """The text models. Raises `UserError` when they can't be loaded."""
+    from models.analyse import Analyser as TextModels
+
+    analyser: Analyser = TextModels()
+    return analyser

@@ -1,0 +1,67 @@
+"""Bounded batches of a Faust stream, acknowledged only by us, in the log's order.
+
+Faust's own `take()` acknowledges a batch in a `finally`: an exception or a cancelled task (a stop, a rebalance) inside
+the batch drops its messages. And its consumer commits past a message that is still in flight when later ones of the
+partition were acknowledged first. So a stream is read here without Faust's acknowledgements, and `Batch.done` is
+called once a batch's results are safe; one batch at a time, so that acknowledged offsets never have a hole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from stream.deadletters import Record
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Messages to handle together, in the order in which they came."""
+
+    events: list[Any]  # faust.Event
+
+    @property
+    def records(self) -> list[Record]:
+        return [
+            Record(m.topic, m.partition, m.offset, event.key, event.value)
+            for event in self.events
+            for m in (event.message,)
+        ]
+
+    def done(self) -> None:
+        """The results are safe: let the offsets move."""
+        for event in self.events:
+            event.ack()
+
+
+async def batches(stream: Any, size: int, seconds: float) -> AsyncIterator[Batch]:
+    """Batches of at most `size` messages, each given out at most `seconds` after its first message came."""
+    stream.enable_acks = False
+    events = aiter(stream.events())
+    loop = asyncio.get_running_loop()
+    upcoming = asyncio.ensure_future(_next(events))
+    try:
+        while True:
+            batch = [await upcoming]
+            upcoming = asyncio.ensure_future(_next(events))
+            deadline = loop.time() + seconds
+            while len(batch) < size:
+                done, _ = await asyncio.wait({upcoming}, timeout=max(0.0, deadline - loop.time()))
+                if not done:
+                    break
+                batch.append(upcoming.result())
+                upcoming = asyncio.ensure_future(_next(events))
+            yield Batch(batch)
+    except StopAsyncIteration:
+        return
+    finally:
+        upcoming.cancel()
+        with suppress(asyncio.CancelledError, StopAsyncIteration):
+            await upcoming
+
+
+async def _next(events: AsyncIterator[Any]) -> Any:
+    return await anext(events)

@@ -1,0 +1,92 @@
+"""The log as Kafka keeps it: which topic numbers the offsets, where each partition begins and ends, how far a group is.
+
+Offsets mean something only within an *epoch*: the id that Kafka gave the topic when it was created. A topic made anew
+counts from 0 again and has another id; the embedded broker forgets its topics at every restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+
+class LogAway(RuntimeError):
+    """No broker answers, or it refuses; the text names the servers."""
+
+
+@dataclass(frozen=True)
+class PartitionState:
+    """One partition: first offset kept, the next offset to be written, and the group's next offset to read."""
+
+    topic: str
+    partition: int
+    begin: int
+    end: int
+    committed: int | None  # None: the group has committed nothing
+
+    @property
+    def lag(self) -> int:
+        """Messages that the group has not finished."""
+        return max(0, self.end - max(self.begin, self.committed or 0))
+
+
+class Log:
+    """A reader of the log's shape. One per thread; `close` it. Every method raises `LogAway`."""
+
+    def __init__(self, servers: Sequence[str], group: str = "") -> None:
+        self._servers, self._group = list(servers), group
+        try:
+            self._admin = KafkaAdminClient(bootstrap_servers=self._servers, request_timeout_ms=10_000)
+            self._consumer = KafkaConsumer(bootstrap_servers=self._servers, request_timeout_ms=10_000)
+        except KafkaError as error:
+            raise self._away(error) from error
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._admin.close()
+        self._consumer.close(autocommit=False)
+
+    def epochs(self, topics: Iterable[str]) -> dict[str, str]:
+        """Topic -> id of its creation, or the cluster's where topics have none. Missing topics are absent."""
+        try:
+            cluster = str(self._admin.describe_cluster()["cluster_id"])
+            known = set(self._admin.list_topics())
+            described = self._admin.describe_topics([topic for topic in topics if topic in known])
+        except KafkaError as error:
+            raise self._away(error) from error
+        return {t["name"]: str(t.get("topic_id") or cluster) for t in described if not t["error_code"]}
+
+    def partitions(self, topics: Iterable[str]) -> list[PartitionState]:
+        """State of every partition of `topics`, ordered by topic and partition. A topic that isn't there has none."""
+        try:
+            known = set(self._admin.list_topics())
+            described = self._admin.describe_topics([topic for topic in topics if topic in known])
+            places = [TopicPartition(t["name"], p["partition_index"]) for t in described for p in t["partitions"]]
+            if not places:
+                return []
+            begin, end = self._consumer.beginning_offsets(places), self._consumer.end_offsets(places)
+            committed = self._committed(places)
+        except KafkaError as error:
+            raise self._away(error) from error
+        return [
+            PartitionState(place.topic, place.partition, begin[place], end[place], committed.get(place))
+            for place in sorted(places)
+        ]
+
+    def _committed(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        if not self._group:
+            return {}
+        offsets = self._admin.list_group_offsets(self._group)[self._group]
+        return {place: offsets[place].offset for place in places if place in offsets and offsets[place].offset >= 0}
+
+    def _away(self, error: KafkaError) -> LogAway:
+        return LogAway(f"Kafka at {', '.join(self._servers)} does not answer: {error}")

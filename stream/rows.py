@@ -1,0 +1,277 @@
+"""An analysed document as rows of each table. Pure: no clock, no store.
+
+Every row of a document carries the same `version`: the microsecond at which it was analysed. A later analysis writes
+the same keys with a higher version; keys that it no longer has are written once more as tombstones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from models.records import Analysis, Document, Mention, Report
+from stream.records import AnalysedDocument, DeadLetter
+
+Row = dict[str, Any]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# The sorting key of each table, `version` aside; a tombstone has these and nothing else.
+KEYS: dict[str, tuple[str, ...]] = {
+    "mentions": ("code", "published_at", "document_id", "field", "start"),
+    "document_themes": ("theme", "published_at", "document_id"),
+    "reports": ("published_at", "document_id"),
+    "documents": ("published_at", "id"),  # last: a stored document is one whose other rows are stored
+}
+ID_COLUMN = {"documents": "id", "mentions": "document_id", "document_themes": "document_id", "reports": "document_id"}
+
+
+@dataclass
+class Rows:
+    """Rows by table, in the order in which they are to be inserted."""
+
+    tables: dict[str, list[Row]] = field(default_factory=lambda: {table: [] for table in KEYS})
+
+    def add(self, message: AnalysedDocument) -> None:
+        """All rows of one analysed document."""
+        document, analysis = message.document, message.analysis
+        shared = _shared(document, analysis)
+        self.tables["documents"].append(_document(message))
+        sentences = Sentences(document)
+        self.tables["mentions"] += [_mention(m, sentences, shared, analysis) for m in distinct(analysis.mentions)]
+        self.tables["document_themes"] += _themes(analysis, shared)
+        if document.report is not None:
+            self.tables["reports"].append(_report(document, document.report, analysis))
+
+    def keys(self, table: str) -> set[tuple[Any, ...]]:
+        """The keys that the rows hold in a table."""
+        return {tuple(row[column] for column in KEYS[table]) for row in self.tables[table]}
+
+    def bury(self, table: str, key: Sequence[Any], version: int) -> None:
+        """A tombstone for a key that no longer holds."""
+        self.tables[table].append({**dict(zip(KEYS[table], key, strict=True)), "version": version, "is_deleted": 1})
+
+
+def version_of(analysis: Analysis) -> int:
+    """Microseconds since 1970 at which the analysis was made."""
+    if analysis.analysed_at is None:
+        raise ValueError(f"analysis {analysis.id} has no analysed_at")
+    return microseconds(analysis.analysed_at)
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def moment_of(version: int) -> datetime:
+    """The moment that a version stands for."""
+    return EPOCH + timedelta(microseconds=version)
+
+
+def milliseconds(moment: datetime) -> datetime:
+    """The moment as the store keeps it, so that keys read back compare equal."""
+    return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def dead_letter_row(letter: DeadLetter) -> Row:
+    """A row of `dead_letters`."""
+    origin = letter.origin
+    return {
+        "document_id": letter.document_id,
+        "stage": letter.stage,
+        "reason": letter.reason,
+        "error": letter.error,
+        "source": letter.source,
+        "epoch": origin.epoch if origin else "",
+        "topic": origin.topic if origin else "",
+        "partition": origin.partition if origin else 0,
+        "offset": origin.offset if origin else 0,
+        "payload": letter.payload,
+        "failed_at": letter.failed_at,
+        "replayed_at": None,
+        "version": microseconds(letter.failed_at),
+        "is_deleted": 0,
+    }
+
+
+def columns(rows: Iterable[Row]) -> list[tuple[tuple[str, ...], list[list[Any]]]]:
+    """The rows grouped by the columns that they have: names, and the values of each column."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row), []).append(row)
+    return [(names, [[row[name] for row in group] for name in names]) for names, group in groups.items()]
+
+
+# ---------------------------------------------------------------------- the tables
+
+
+def _shared(document: Document, analysis: Analysis) -> Row:
+    """What the mentions and the themes repeat of their document, so that they are read without a join."""
+    return {
+        "published_at": milliseconds(document.published_at),
+        "document_id": document.id,
+        "source": document.source,
+        "kind": document.kind,
+        "publisher": document.publisher,
+        "story_id": analysis.story_id,
+        "copy_number": analysis.copy_number,
+        "version": version_of(analysis),
+        "is_deleted": 0,
+    }
+
+
+def _document(message: AnalysedDocument) -> Row:
+    document, analysis, origin = message.document, message.analysis, message.origin
+    probabilities = analysis.sentiment.probabilities
+    return {
+        "id": document.id,
+        "source": document.source,
+        "kind": document.kind,
+        "publisher": document.publisher,
+        "url": document.url,
+        "title": document.title,
+        "body": document.body,
+        "language": document.language,
+        "authors": list(document.authors),
+        "vendor_securities": list(document.vendor.securities),
+        "vendor_subjects": list(document.vendor.subjects),
+        "vendor_tone": document.vendor.tone,
+        "vendor_level": document.vendor.level,
+        "published_at": milliseconds(document.published_at),
+        "fetched_at": document.fetched_at,
+        "analysed_at": analysis.analysed_at,
+        "story_id": analysis.story_id,
+        "novelty": analysis.novelty,
+        "copy_number": analysis.copy_number,
+        "sentiment": analysis.sentiment.label,
+        "sentiment_score": analysis.sentiment.score,
+        **_probabilities(probabilities),
+        "themes": [theme.theme for theme in analysis.themes],
+        "codes": _codes(analysis),
+        "page_offsets": list(document.page_offsets),
+        "backfill": document.backfill,
+        "model_version": analysis.versions.model,
+        "taxonomy_version": analysis.versions.taxonomy,
+        "securities_version": analysis.versions.securities,
+        "code_version": analysis.versions.code,
+        "epoch": origin.epoch,
+        "topic": origin.topic,
+        "partition": origin.partition,
+        "offset": origin.offset,
+        "version": version_of(analysis),
+        "is_deleted": 0,
+    }
+
+
+def _mention(mention: Mention, sentences: Sentences, shared: Row, analysis: Analysis) -> Row:
+    sentence, sentence_start = sentences.around(mention)
+    return {
+        "code": mention.code,
+        "field": mention.field,
+        "start": mention.start,
+        "end": mention.end,
+        "name": mention.name,
+        "surface": mention.surface,
+        "sentence": sentence,
+        "sentence_start": sentence_start,
+        "section": mention.section,
+        "page": mention.page,
+        "sentiment": mention.sentiment.label,
+        "sentiment_score": mention.sentiment.score,
+        **_probabilities(mention.sentiment.probabilities),
+        "relevance": mention.relevance,
+        "confidence": mention.confidence,
+        "evidence": mention.evidence,
+        "role": mention.role,
+        "themes": [theme.theme for theme in analysis.themes],
+        **shared,
+    }
+
+
+def _themes(analysis: Analysis, shared: Row) -> list[Row]:
+    best = {theme.theme: theme for theme in sorted(analysis.themes, key=lambda theme: theme.score)}
+    return [
+        {
+            "theme": theme.theme,
+            "score": theme.score,
+            "evidence": [(span.field, span.start, span.end) for span in theme.evidence],
+            "sentiment": analysis.sentiment.label,
+            "sentiment_score": analysis.sentiment.score,
+            "codes": _codes(analysis),
+            **shared,
+        }
+        for theme in best.values()
+    ]
+
+
+def _report(document: Document, report: Report, analysis: Analysis) -> Row:
+    codes = {mention.surface: mention.code for mention in analysis.mentions}
+    codes |= {mention.name: mention.code for mention in analysis.mentions}
+    return {
+        "document_id": document.id,
+        "published_at": milliseconds(document.published_at),
+        "title": document.title,
+        "broker": report.broker,
+        "report_type": report.report_type,
+        "industry": report.industry,
+        "analysts": [(analyst.name, analyst.licence) for analyst in report.analysts],
+        "rating": report.rating,
+        "rating_action": report.rating_action,
+        "previous_rating": report.previous_rating,
+        "target_price": report.target_price,
+        "benchmark": report.benchmark,
+        "report_date": _day(report.report_date),
+        "period_start": _day(report.period_start),
+        "period_end": _day(report.period_end),
+        "related": list(report.related),
+        "recommendations": [(r.name, codes.get(r.name, ""), r.reason, r.group) for r in report.recommendations],
+        "version": version_of(analysis),
+        "is_deleted": 0,
+    }
+
+
+def distinct(mentions: Iterable[Mention]) -> list[Mention]:
+    """One mention a key: the surest where a place names the same security twice."""
+    best: dict[tuple[str, str, int], Mention] = {}
+    for mention in sorted(mentions, key=lambda mention: mention.confidence):
+        best[mention.code, mention.field, mention.start] = mention
+    return sorted(best.values(), key=lambda mention: (mention.field, mention.start, mention.code))
+
+
+def _codes(analysis: Analysis) -> list[str]:
+    return sorted({mention.code for mention in analysis.mentions})
+
+
+def _probabilities(probabilities: dict[str, float]) -> Row:
+    return {f"p_{tone}": probabilities.get(tone, 0.0) for tone in ("negative", "neutral", "positive")}
+
+
+def _day(text: str) -> date | None:
+    """An ISO date that the store can hold, or nothing."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if 1970 <= day.year < 2149 else None
+
+
+class Sentences:
+    """The sentences of one document, cut at 。！？; and line ends."""
+
+    _END = re.compile(r"[。！？!?；;\n]+[”’」』）)]*")
+
+    def __init__(self, document: Document) -> None:
+        self._text = {"title": document.title, "body": document.body}
+
+    def around(self, mention: Mention, limit: int = 400) -> tuple[str, int]:
+        """The sentence that holds the mention, at most about `limit` characters of it, and where it starts."""
+        text = self._text[mention.field]
+        floor = max(0, mention.start - limit // 2)
+        start = max((match.end() for match in self._END.finditer(text, floor, mention.start)), default=floor)
+        match = self._END.search(text, min(mention.end, len(text)))
+        end = min(match.end() if match else len(text), mention.end + limit // 2)
+        lead = len(text[start:end]) - len(text[start:end].lstrip())
+        return text[start:end].strip(), start + lead

@@ -1,0 +1,77 @@
+"""The store's connections and errors: ClickHouse over HTTP, the same for the embedded engine and a cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, DataError, ProgrammingError
+
+from deploy.settings import Settings, clickhouse_arguments, redact
+
+# Errors that the same rows would meet again: numbers of ClickHouse's ErrorCodes.cpp.
+BAD_DATA_CODES = {6, 26, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 321, 349, 407, 436}
+
+
+class StoreAway(RuntimeError):
+    """ClickHouse doesn't answer, or can't take anything now. Worth trying again."""
+
+
+class BadRows(ValueError):
+    """ClickHouse, or its client, can't take these rows, now or later."""
+
+
+def connect(settings: Settings, *, writer: bool, database: bool = True, **client_settings: Any) -> Client:
+    """A client for one thread. `database=False` before the database exists. Raises `StoreAway`."""
+    url = settings.clickhouse_url(writer=writer)
+    arguments = clickhouse_arguments(url)
+    if not database:
+        arguments["database"] = "default"
+    try:
+        return clickhouse_connect.get_client(
+            **arguments,
+            autogenerate_session_id=False,
+            connect_timeout=5,
+            send_receive_timeout=120,
+            query_retries=0,
+            settings=client_settings or None,
+        )
+    except Exception as error:
+        raise StoreAway(f"ClickHouse at {redact(url)} does not answer: {first_line(error)}") from error
+
+
+def database_name(settings: Settings) -> str:
+    """The database that holds the tables."""
+    return str(clickhouse_arguments(settings.clickhouse_url(writer=True))["database"])
+
+
+def classify(error: Exception) -> StoreAway | BadRows:
+    """What an insert's exception means: try again, or give up on the rows."""
+    text = first_line(error)
+    if isinstance(error, DatabaseError):
+        return BadRows(text) if (error_code(error) or 0) in BAD_DATA_CODES else StoreAway(text)
+    if isinstance(error, (DataError, ProgrammingError)):
+        return BadRows(text)
+    if isinstance(error, (ClickHouseError, OSError)):
+        return StoreAway(text)
+    if isinstance(
+        error, (ValueError, TypeError, OverflowError, ArithmeticError, AttributeError)
+    ):  # found by the client
+        return BadRows(text)
+    return StoreAway(text)
+
+
+def error_code(error: Exception) -> int | None:
+    """ClickHouse's own number of the error, where it has one."""
+    code = getattr(error, "code", None)
+    if isinstance(code, int):
+        return code
+    _, _, rest = str(error).partition("Code: ")
+    digits = rest.split(".", 1)[0].strip()
+    return int(digits) if digits.isdigit() else None
+
+
+def first_line(error: BaseException, limit: int = 500) -> str:
+    """An exception's text as one short line."""
+    return " ".join(str(error).split())[:limit] or type(error).__name__
