@@ -1,0 +1,5 @@
+"""`python -m ingest`: the ingestor process."""
+
+from ingest.runner import main
+
+main()

@@ -1,0 +1,359 @@
+"""The outbox: a document handed to an ingestor is on this disk until the store, or the dead letters, have it.
+
+The embedded broker forgets everything when it restarts, and a cluster can lose a partition, so Kafka's
+acknowledgement ends nothing. An entry goes `PENDING` (here only), `SENT` (Kafka took it), then `STORED` or `DEAD`
+(seen in the store). From then on only its id stays, for `retention_days`, so that adding the same document again
+does nothing; adding the same id with another text is an edit and is published again.
+
+One SQLite file in WAL mode with `synchronous=FULL`: `add` returns after the fsync, so an acknowledged document
+survives a power cut. Callers add in batches, which makes the fsync cheap. Any process may add; `Ownership` keeps
+publishing and confirming to one process at a time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from enum import IntEnum
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from models.records import Document
+from stream.records import DEAD, DOCUMENTS, DeadLetter, encode
+
+
+class State(IntEnum):
+    PENDING = 0
+    SENT = 1
+    STORED = 2
+    DEAD = 3
+
+
+class OutboxFull(RuntimeError):
+    """The outbox reached `ingest.outbox_limit_mb` (or the disk is full): nothing of the batch was taken; try later."""
+
+
+class Entry(NamedTuple):
+    """A message to publish. `digest` tells an edit from a repeat; times are epoch seconds."""
+
+    seq: int
+    id: str
+    topic: str
+    digest: bytes
+    value: bytes
+
+
+class Sent(NamedTuple):
+    """A message that Kafka took, where (lately and at first), and what the confirmer needs to find it in the store."""
+
+    seq: int
+    id: str
+    topic: str
+    partition: int
+    offset: int
+    first_offset: int
+    fetched_at: float
+    published_at: float
+    sent_at: float
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Topic and partition."""
+        return self.topic, self.partition
+
+
+class Added(NamedTuple):
+    new: int
+    known: int
+
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    seq          INTEGER PRIMARY KEY,
+    id           TEXT NOT NULL UNIQUE,
+    topic        TEXT NOT NULL,
+    digest       BLOB NOT NULL,
+    state        INTEGER NOT NULL,
+    value        BLOB,
+    batch        TEXT NOT NULL,
+    fetched_at   REAL NOT NULL,
+    published_at REAL NOT NULL,
+    changed_at   REAL NOT NULL,
+    attempts     INTEGER NOT NULL DEFAULT 0,
+    log          TEXT,
+    "partition"  INTEGER,
+    "offset"     INTEGER,
+    first_offset INTEGER
+);
+CREATE INDEX IF NOT EXISTS entries_open ON entries (state, seq) WHERE state < 2;
+CREATE INDEX IF NOT EXISTS entries_done ON entries (changed_at) WHERE state >= 2;
+CREATE INDEX IF NOT EXISTS entries_batch ON entries (batch, state) WHERE batch != '';
+CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+# An edit of a message that is open or done takes the row over; the same text again changes nothing.
+_ADD = """
+INSERT INTO entries (id, topic, digest, state, value, batch, fetched_at, published_at, changed_at)
+VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET
+    topic = excluded.topic, digest = excluded.digest, state = 0, value = excluded.value, batch = excluded.batch,
+    fetched_at = excluded.fetched_at, published_at = excluded.published_at, changed_at = excluded.changed_at,
+    log = NULL
+WHERE entries.digest != excluded.digest
+"""
+
+
+# SQLite uses a partial index only where the query repeats its condition: hence `state < 2 AND state = 1`.
+# `first_offset` stays when a message is sent again into the same log: either copy may be the one that gets stored.
+_SENT = """
+UPDATE entries SET
+    state = 1, "partition" = :partition, "offset" = :offset, changed_at = :now, attempts = attempts + 1,
+    first_offset = CASE WHEN log = :log THEN first_offset ELSE :offset END, log = :log
+WHERE seq = :seq AND digest = :digest AND state = 0
+"""
+
+
+def digest(item: Document | DeadLetter) -> bytes:
+    """What makes two items with one id the same text; times of fetching and vendor tags do not."""
+    text = (
+        f"{item.title}\0{item.body}" if isinstance(item, Document) else f"{item.stage}\0{item.reason}\0{item.payload}"
+    )
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+class Outbox:
+    """See the module's text. Safe for use by several threads; each process opens its own.
+
+    limit_bytes: room for unconfirmed messages; clock: epoch seconds.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        limit_bytes: int,
+        retention_days: float = 90,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._limit = limit_bytes
+        self._retention = retention_days * 86400
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    # ------------------------------------------------------------------ adding
+
+    def add(self, items: Sequence[Document | DeadLetter], *, batch: str = "", again: bool = False) -> Added:
+        """Take the items, all or none; on return they are on disk and may be acknowledged to whoever gave them.
+
+        `batch` is a label to ask `counts` for. `again` publishes known ids once more. Raises `OutboxFull`.
+        """
+        now = self._clock()
+        rows = [self._row(item, batch, now, again) for item in items]
+        try:
+            with self._transaction():
+                if self.used_bytes() + sum(len(row[3]) for row in rows) > self._limit:
+                    raise OutboxFull(
+                        f"outbox {self.path} holds its limit of {self._limit // 1_000_000} MB: start Kafka, the worker "
+                        "and ClickHouse so that it drains, or raise ingest.outbox_limit_mb"
+                    )
+                changed = self._db.executemany(_ADD, rows).rowcount
+        except sqlite3.OperationalError as error:
+            if "full" in str(error):
+                raise OutboxFull(f"no room on the disk of {self.path}: free some ({error})") from error
+            raise
+        return Added(changed, len(rows) - changed)
+
+    @staticmethod
+    def _row(item: Document | DeadLetter, batch: str, now: float, again: bool) -> tuple[Any, ...]:
+        mark = digest(item) + (str(now).encode() if again else b"")
+        if isinstance(item, Document):
+            times = item.fetched_at.timestamp(), item.published_at.timestamp()
+            return (item.id, DOCUMENTS, mark, encode(item), batch, *times, now)
+        return (item.document_id, DEAD, mark, encode(item), batch, item.failed_at.timestamp(), 0.0, now)
+
+    def room(self) -> float:
+        """Share of the limit that is free, 0..1."""
+        return max(0.0, 1 - self.used_bytes() / self._limit)
+
+    def used_bytes(self) -> int:
+        """Bytes of the file in use: pages less free pages, so asking costs nothing."""
+        with self._lock:
+            pages, free, size = (
+                int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+        return (pages - free) * size
+
+    # ------------------------------------------------------------------ publishing
+
+    def pending(self, limit: int) -> list[Entry]:
+        """The oldest unpublished messages, in the order they were added."""
+        sql = "SELECT seq, id, topic, digest, value FROM entries WHERE state < 2 AND state = 0 ORDER BY seq LIMIT ?"
+        return [Entry(*row) for row in self._all(sql, (limit,))]
+
+    def mark_sent(self, acks: Iterable[tuple[Entry, int, int]], log: str) -> None:
+        """Kafka took these: (entry, partition, offset), into the topic of identity `log`.
+
+        An entry edited meanwhile stays pending.
+        """
+        now = self._clock()
+        with self._transaction():
+            self._db.executemany(
+                _SENT,
+                [
+                    {
+                        "log": log,
+                        "partition": partition,
+                        "offset": offset,
+                        "now": now,
+                        "seq": entry.seq,
+                        "digest": entry.digest,
+                    }
+                    for entry, partition, offset in acks
+                ],
+            )
+
+    def replace(self, entry: Entry, letter: DeadLetter) -> None:
+        """Publish a dead letter in place of a message that Kafka will never take."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE entries SET topic = ?, value = ? WHERE seq = ? AND digest = ?",
+                (DEAD, encode(letter), entry.seq, entry.digest),
+            )
+
+    # ------------------------------------------------------------------ confirming
+
+    def sent(self, limit: int, after: int = 0) -> list[Sent]:
+        """Messages that Kafka took and the store has not shown, from sequence number `after` on."""
+        sql = (
+            'SELECT seq, id, topic, "partition", "offset", first_offset, fetched_at, published_at, changed_at '
+            "FROM entries WHERE state < 2 AND state = 1 AND seq > ? ORDER BY seq LIMIT ?"
+        )
+        return [Sent(*row) for row in self._all(sql, (after, limit))]
+
+    def confirm(self, entries: Iterable[Sent], state: State) -> None:
+        """The store has these: forget the text, remember the id."""
+        now = self._clock()
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE entries SET state = ?, value = NULL, changed_at = ? "
+                "WHERE seq = ? AND state = 1 AND fetched_at = ?",
+                [(state, now, entry.seq, entry.fetched_at) for entry in entries],
+            )
+
+    def send_again(self, entries: Iterable[Sent]) -> None:
+        """Set sent messages pending."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE entries SET state = 0, changed_at = ? WHERE seq = ? AND state = 1",
+                [(self._clock(), entry.seq) for entry in entries],
+            )
+
+    def send_lost_again(self, topic: str, log: str) -> int:
+        """Set pending what was sent to another identity of the topic than `log`: that log is gone. How many."""
+        with self._transaction():
+            sql = (
+                "UPDATE entries SET state = 0, changed_at = ? "
+                "WHERE state < 2 AND state = 1 AND topic = ? AND log IS NOT ?"
+            )
+            return self._db.execute(sql, (self._clock(), topic, log)).rowcount
+
+    def forget(self) -> int:
+        """Drop the ids of confirmed messages older than the retention; how many."""
+        with self._transaction():
+            sql = "DELETE FROM entries WHERE state >= 2 AND changed_at < ?"
+            return self._db.execute(sql, (self._clock() - self._retention,)).rowcount
+
+    # ------------------------------------------------------------------ asking and small notes
+
+    def counts(self, batch: str = "") -> dict[State, int]:
+        """Messages by state, of one batch or of all."""
+        where, values = ("WHERE batch = ?", (batch,)) if batch else ("", ())
+        found = dict(self._all(f"SELECT state, count(*) FROM entries {where} GROUP BY state", values))
+        return {state: found.get(state, 0) for state in State}
+
+    def note(self, name: str) -> dict[str, object]:
+        """A small JSON object kept beside the messages (cursors, topic identity); empty when never set."""
+        rows = self._all("SELECT value FROM notes WHERE name = ?", (name,))
+        return dict(json.loads(rows[0][0])) if rows else {}
+
+    def set_note(self, name: str, value: dict[str, object]) -> None:
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, json.dumps(value)))
+
+    # ------------------------------------------------------------------ SQLite
+
+    def _all(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._db, self._lock)
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE .. COMMIT under the outbox's lock, rolled back on an error."""
+
+    def __init__(self, db: sqlite3.Connection, lock: threading.RLock) -> None:
+        self._db, self._lock = db, lock
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self._db.execute("ROLLBACK" if kind else "COMMIT")
+        except sqlite3.Error:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            raise
+        finally:
+            self._lock.release()
+
+
+class Ownership:
+    """The right to publish and confirm from an outbox: an flock, which dies with its process."""
+
+    def __init__(self, outbox: Path) -> None:
+        self._path = outbox.with_suffix(".lock")
+        self._file: IO[str] | None = None
+
+    def take(self) -> bool:
+        """Whether this process has it now."""
+        if self._file:
+            return True
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = self._path.open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return False
+        self._file = file
+        return True
+
+    def give_back(self) -> None:
+        if self._file:
+            self._file.close()
+            self._file = None

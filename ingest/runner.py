@@ -1,0 +1,89 @@
+"""The ingestor process: every configured source, and the drain of the outbox that they add to.
+
+Each source runs in a thread of its own. One that raises is logged and started again, more slowly each time; the
+others never notice. SIGTERM or SIGINT ends all of them after the step in progress.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from deploy.settings import Settings, load
+from ingest.drain import Drain, outbox_of
+from ingest.outbox import Outbox, OutboxFull
+
+log = logging.getLogger(__name__)
+
+MAX_WAIT_SECONDS = 300.0
+STEADY_SECONDS = 600.0  # a source that ran so long starts anew with a short wait
+
+
+class Source(Protocol):
+    """Something that adds documents to the outbox until told to stop."""
+
+    @property
+    def name(self) -> str: ...
+
+    def run(self, outbox: Outbox, stop: threading.Event) -> None: ...
+
+
+def keep_running(source: Source, outbox: Outbox, stop: threading.Event, wait: Callable[[float], object]) -> None:
+    """Run a source until `stop`, again after every failure. wait: sleeps up to so many seconds, less when stopping."""
+    failures = 0
+    while not stop.is_set():
+        started = time.monotonic()
+        try:
+            source.run(outbox, stop)
+            if stop.is_set():
+                return
+            log.info("source %s ended", source.name)
+            return
+        except OutboxFull as error:
+            log.warning("source %s waits: %s", source.name, error)
+        except Exception:  # isolation: whatever a source does, the others go on
+            log.exception("source %s failed; it starts again", source.name)
+        failures = 1 if time.monotonic() - started > STEADY_SECONDS else failures + 1
+        wait(min(MAX_WAIT_SECONDS, 2.0**failures) * random.uniform(0.7, 1.0))
+
+
+def sources_of(settings: Settings) -> list[Source]:
+    """The sources that the settings ask for."""
+    return []
+
+
+def run(settings: Settings, sources: Sequence[Source], stop: threading.Event) -> None:
+    """Run until `stop`."""
+    outbox = outbox_of(settings)
+    drain = Drain(settings, outbox)
+    drain.start()
+    if not drain.owns:
+        log.warning("another ingestor publishes from %s; this one only adds to it", outbox.path)
+    threads = [
+        threading.Thread(target=keep_running, args=(source, outbox, stop, stop.wait), name=source.name, daemon=True)
+        for source in sources
+    ]
+    for thread in threads:
+        thread.start()
+    log.info("ingestor ready: %s", ", ".join(source.name for source in sources) or "no sources, only the outbox")
+    stop.wait()
+    for thread in threads:
+        thread.join(5)
+    drain.stop()
+    log.info("ingestor stopped")
+
+
+def main() -> None:
+    """Entry point of `python -m ingest`."""
+    settings = load()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its retries are told by ours, once
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run(settings, sources_of(settings), stop)

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ingest.outbox import Outbox, OutboxFull, Ownership, State
+from models.records import Document
+from stream.records import DEAD, DOCUMENTS, decode
+from tests.ingest.make import NOW, Clock, document, letter
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def outbox(tmp_path: Path, clock: Clock) -> Iterator[Outbox]:
+    box = Outbox(tmp_path / "outbox.db", limit_bytes=50_000_000, clock=clock)
+    yield box
+    box.close()
+
+
+def send(outbox: Outbox, log: str = "log-1", start: int = 0) -> None:
+    entries = outbox.pending(100)
+    outbox.mark_sent([(entry, 0, start + n) for n, entry in enumerate(entries)], log)
+
+
+def test_keeps_order_and_text(outbox: Outbox) -> None:
+    documents = [document(str(n)) for n in range(5)]
+    assert outbox.add(documents) == (5, 0)
+    outbox.add([letter()])
+    entries = outbox.pending(10)
+    assert [decode(entry.value, Document) for entry in entries[:5]] == documents
+    assert [entry.topic for entry in entries] == [DOCUMENTS] * 5 + [DEAD]
+
+
+def test_adding_again_changes_nothing_in_any_state(outbox: Outbox) -> None:
+    outbox.add([document()])
+    assert outbox.add([document()]) == (0, 1)
+    send(outbox)
+    assert outbox.add([document()]) == (0, 1)
+    outbox.confirm(outbox.sent(10), State.STORED)
+    assert outbox.add([document()]) == (0, 1)
+    assert outbox.pending(10) == []
+    assert outbox.counts()[State.STORED] == 1
+
+
+def test_an_edit_and_a_forced_repeat_are_published_again(outbox: Outbox, clock: Clock) -> None:
+    outbox.add([document()])
+    send(outbox)
+    outbox.confirm(outbox.sent(10), State.STORED)
+    assert outbox.add([document(body="更正：芒果超媒盘中涨5%。")]) == (1, 0)
+    assert "更正" in outbox.pending(1)[0].value.decode()
+    send(outbox)
+    outbox.confirm(outbox.sent(10), State.STORED)
+    clock.pass_(1)
+    assert outbox.add([document(body="更正：芒果超媒盘中涨5%。")], again=True) == (1, 0)
+
+
+def test_an_edit_while_in_flight_stays_pending(outbox: Outbox) -> None:
+    outbox.add([document()])
+    in_flight = outbox.pending(1)
+    outbox.add([document(body="第二稿")])
+    outbox.mark_sent([(in_flight[0], 0, 0)], "log-1")
+    assert outbox.counts()[State.PENDING] == 1
+    assert "第二稿" in outbox.pending(1)[0].value.decode()
+
+
+def test_an_edit_while_being_confirmed_stays_open(outbox: Outbox) -> None:
+    outbox.add([document()])
+    send(outbox)
+    seen = outbox.sent(10)
+    outbox.add([document(body="第二稿", at=NOW.replace(hour=4))])
+    send(outbox)
+    outbox.confirm(seen, State.STORED)
+    assert outbox.counts()[State.SENT] == 1
+
+
+def test_full_takes_nothing_of_the_batch_and_frees_room(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.db", limit_bytes=400_000)
+    outbox.add([document("0")])
+    with pytest.raises(OutboxFull, match="outbox_limit_mb"):
+        outbox.add([document(str(n), body="长" * 50_000) for n in range(1, 4)])
+    assert outbox.counts()[State.PENDING] == 1
+    outbox.add([document("1", body="长" * 50_000)])
+    assert outbox.room() < 0.6
+    send(outbox)
+    outbox.confirm(outbox.sent(10), State.STORED)
+    assert outbox.room() > 0.8
+    outbox.add([document("2", body="长" * 50_000)])
+
+
+def test_survives_kill_9(tmp_path: Path) -> None:
+    code = f"""
+import os, pathlib
+from ingest.outbox import Outbox
+from tests.ingest.make import document
+box = Outbox(pathlib.Path({str(tmp_path)!r}) / "outbox.db", limit_bytes=10**8)
+box.add([document(str(n)) for n in range(300)])
+os.kill(os.getpid(), 9)
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == -9
+    assert Outbox(tmp_path / "outbox.db", limit_bytes=10**8).counts()[State.PENDING] == 300
+
+
+def test_two_processes_add_at_once(tmp_path: Path) -> None:
+    code = f"""
+import pathlib, sys
+from ingest.outbox import Outbox
+from tests.ingest.make import document
+box = Outbox(pathlib.Path({str(tmp_path)!r}) / "outbox.db", limit_bytes=10**8)
+for n in range(50):
+    box.add([document(sys.argv[1] + str(n)), document("shared" + str(n))])
+"""
+    running = [subprocess.Popen([sys.executable, "-c", code, name]) for name in "ab"]
+    assert [process.wait(60) for process in running] == [0, 0]
+    assert Outbox(tmp_path / "outbox.db", limit_bytes=10**8).counts()[State.PENDING] == 150
+
+
+def test_ids_are_forgotten_after_the_retention(tmp_path: Path, clock: Clock) -> None:
+    outbox = Outbox(tmp_path / "outbox.db", limit_bytes=10**8, retention_days=1, clock=clock)
+    outbox.add([document("old"), document("open")])
+    entry = outbox.pending(1)[0]
+    outbox.mark_sent([(entry, 0, 0)], "log-1")
+    outbox.confirm(outbox.sent(1), State.STORED)
+    clock.pass_(86_401)
+    assert outbox.forget() == 1
+    assert outbox.add([document("old"), document("open")]) == (1, 1)
+
+
+def test_counts_of_a_batch(outbox: Outbox) -> None:
+    outbox.add([document("a"), document("b")], batch="mine")
+    outbox.add([document("c")])
+    assert outbox.counts("mine")[State.PENDING] == 2
+    assert outbox.counts()[State.PENDING] == 3
+
+
+def test_what_went_to_a_lost_log_is_sent_again(outbox: Outbox) -> None:
+    outbox.add([document("a")])
+    send(outbox, "log-1")
+    outbox.add([document("b")])
+    send(outbox, "log-2")
+    assert outbox.send_lost_again(DOCUMENTS, "log-2") == 1
+    assert [entry.id for entry in outbox.pending(10)] == [document("a").id]
+
+
+def test_the_first_offset_stays_within_a_log(outbox: Outbox) -> None:
+    outbox.add([document("a")])
+    send(outbox, "log-1", start=7)
+    outbox.send_again(outbox.sent(1))
+    send(outbox, "log-1", start=90)
+    assert (outbox.sent(1)[0].offset, outbox.sent(1)[0].first_offset) == (90, 7)
+    outbox.send_again(outbox.sent(1))
+    send(outbox, "log-2", start=1)
+    assert (outbox.sent(1)[0].offset, outbox.sent(1)[0].first_offset) == (1, 1)
+
+
+def test_one_owner_at_a_time(tmp_path: Path) -> None:
+    first, second = Ownership(tmp_path / "outbox.db"), Ownership(tmp_path / "outbox.db")
+    assert first.take() and first.take()
+    assert not second.take()
+    first.give_back()
+    assert second.take()
+    second.give_back()
+
+
+def test_notes(outbox: Outbox) -> None:
+    assert outbox.note("rss") == {}
+    outbox.set_note("rss", {"etag": "x"})
+    assert outbox.note("rss") == {"etag": "x"}
