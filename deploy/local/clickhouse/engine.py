@@ -1,0 +1,133 @@
+"""The one chDB engine of this process, and its handles.
+
+chDB runs one engine per process and locks its data folder (`flock`: never stale after a kill). A handle is a session
+of that engine: its own database, settings and temporary tables. Handles work in parallel; one handle runs one query
+at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+from typing import Any
+
+from . import config
+from .errors import ChError, from_engine
+from .sql import identifier, quote
+from .users import User
+
+
+class StartError(RuntimeError):
+    """The engine can't start; one line that names the cause and the remedy."""
+
+
+class Handle:
+    """A session of the engine. Every method raises `ChError`; not safe for two threads at once."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def query(self, sql: str, output_format: str = "TSV", parameters: dict[str, str] | None = None) -> Any:
+        """Runs one statement that is not an INSERT with data: inside `query`, chDB cuts inline data at a blank line
+        and runs the rest as SQL. `insert` is for data. Returns chDB's result (`bytes()`, `rows_read()`, ...)."""
+        try:
+            return self._connection.query(sql, output_format, params=parameters)
+        except Exception as error:  # noqa: BLE001 - chDB raises several types
+            raise from_engine(error) from None
+
+    def value(self, sql: str) -> str:
+        """The one cell of a result, unescaped text."""
+        data: bytes = self.query(sql, "RawBLOB").bytes() or b""
+        return data.decode()
+
+    def set(self, **settings: object) -> None:
+        if settings:
+            self.query("SET " + ", ".join(f"{name} = {quote(value)}" for name, value in settings.items()))
+
+    def stream(self, sql: str, output_format: str, parameters: dict[str, str]) -> Any:
+        """Starts a SELECT whose result comes in pieces, each a whole document of its format."""
+        try:
+            return self._connection.send_query(sql, output_format, params=parameters)
+        except Exception as error:  # noqa: BLE001
+            raise from_engine(error) from None
+
+    def insert(self, head: str, data_format: str, data: memoryview, piece: int = 1 << 20) -> Any:
+        """Inserts data in its format; returns chDB's result (`rows_written`, `bytes_written`). All or an error."""
+        try:
+            stream = self._connection.send_insert(head, data_format)
+            try:
+                for start in range(0, len(data), piece):
+                    stream.append(data[start : start + piece])
+                return stream.finish()
+            except BaseException:
+                stream.cancel()
+                raise
+        except Exception as error:  # noqa: BLE001
+            raise from_engine(error) from None
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Engine:
+    """Opens the data folder: `folder/store` holds the data, `folder/etc` the configuration. Raises `StartError`."""
+
+    def __init__(self, folder: Path, users: dict[str, User], memory_bytes: int) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(folder)
+            configuration = config.write(folder / "etc", users.values(), memory_bytes)
+        except OSError as error:
+            raise StartError(
+                f"data folder {folder}: {error.strerror or error}; free some space or choose another folder (--data)"
+            ) from error
+        with contextlib.chdir(folder / "etc"):  # importing it opens an engine that would load ./config.xml
+            import chdb
+
+        self._connect = chdb.connect
+        self._address = f"{(folder / 'store').resolve()}?config-file={configuration.resolve()}"
+        try:
+            self._keeper = self.open()  # the engine lives while it has a handle
+        except ChError as error:
+            raise StartError(f"data folder {folder} can't be opened: {error}") from error
+        self.version = self._keeper.value("SELECT version()")
+        self.timezone = self._keeper.value("SELECT timezone()")
+
+    def open(self) -> Handle:
+        try:
+            return Handle(self._connect(self._address))
+        except Exception as error:  # noqa: BLE001
+            raise from_engine(error) from None
+
+    def create_database(self, name: str) -> None:
+        self._keeper.query(f"CREATE DATABASE IF NOT EXISTS {identifier(name)}")
+
+    def kill(self, tag: str) -> None:
+        """Stops the running queries whose `log_comment` is `tag`; returns at once."""
+        handle = self.open()
+        try:
+            handle.query(f"KILL QUERY WHERE Settings['log_comment'] = {quote(tag)} ASYNC")
+        finally:
+            handle.close()
+
+    def close(self) -> None:
+        self._keeper.close()
+        os.close(self._lock)
+
+
+def _lock(folder: Path) -> int:
+    """An exclusive lock on the folder, held until the process ends. Raises `StartError` when another has it."""
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+        os.close(descriptor)
+        raise StartError(
+            f"data folder {folder} is in use by another process (pid {owner}); stop it or choose another folder (--data)"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor

@@ -1,0 +1,140 @@
+"""An HTTP request as ClickHouse reads it: statement, settings, parameters, external tables."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aiohttp import BodyPartReader, web
+
+from .errors import ChError
+from .sql import Statement, read
+
+# Query arguments that are the protocol's own; `param_*` are parameters; all others are settings.
+PROTOCOL_ARGUMENTS = frozenset(
+    "query database default_format user password session_id session_timeout session_check close_session query_id "
+    "quota_key wait_end_of_query buffer_size compress decompress client_protocol_version enable_http_compression "
+    "http_zlib_compression_level send_progress_in_http_headers http_headers_progress_interval_ms "
+    "add_http_cors_header role stacktrace cancel_http_readonly_queries_on_client_close "
+    "http_write_exception_in_output_format".split()
+)
+SETTING_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+PARAMETER = "param_"
+
+
+@dataclass(frozen=True)
+class ExternalTable:
+    """A temporary table that comes with the request (multipart/form-data)."""
+
+    name: str
+    structure: str
+    format: str
+    data: bytes
+
+
+@dataclass
+class Request:
+    """What to run and how. `arguments` are those of the URL, and of the form in a multipart body."""
+
+    statement: Statement
+    query_id: str
+    arguments: Mapping[str, str]
+    output_format: str
+    database: str | None
+    is_get: bool
+    settings: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
+    tables: list[ExternalTable] = field(default_factory=list)
+
+    @property
+    def buffered(self) -> bool:
+        return self.arguments.get("wait_end_of_query") == "1"
+
+
+def credentials(http: web.Request) -> tuple[str, str]:
+    """User and password, from the arguments, Authorization or X-ClickHouse-User/-Key. Raises `ChError` 516."""
+    name, password = http.headers.get("X-ClickHouse-User", ""), http.headers.get("X-ClickHouse-Key", "")
+    scheme, _, value = http.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            name, _, password = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            raise ChError(516, "The Authorization header is not valid Basic", "AUTHENTICATION_FAILED") from None
+    elif scheme:
+        raise ChError(516, f"{scheme} authentication is not supported; use Basic", "AUTHENTICATION_FAILED")
+    return http.query.get("user") or name or "default", http.query.get("password", password)
+
+
+def query_id(http: web.Request) -> str:
+    return http.query.get("query_id") or http.headers.get("X-ClickHouse-Query-Id") or str(uuid.uuid4())
+
+
+async def form(http: web.Request, limit: int) -> tuple[dict[str, str], dict[str, bytes]]:
+    """Fields and files of a multipart body. Raises `ChError` 412 beyond `limit` bytes."""
+    fields: dict[str, str] = {}
+    files: dict[str, bytes] = {}
+    size = 0
+    async for part in await http.multipart():
+        if not isinstance(part, BodyPartReader) or not part.name:
+            continue
+        data = bytes(await part.read(decode=False))
+        size += len(data)
+        if size > limit:
+            raise ChError(412, f"Request body is larger than {limit} bytes", "QUERY_IS_TOO_LARGE")
+        if part.filename is None:
+            fields[part.name] = data.decode("utf-8", "surrogateescape")
+        else:
+            files[part.name] = data
+    return fields, files
+
+
+def external_tables(files: Mapping[str, bytes], arguments: dict[str, str]) -> list[ExternalTable]:
+    """Takes `<name>_structure` (or `_types`) and `<name>_format` out of the arguments, for each file."""
+    tables = []
+    for name, data in files.items():
+        structure = arguments.pop(f"{name}_structure", "")
+        types = arguments.pop(f"{name}_types", "")
+        if not structure and types:
+            structure = ", ".join(f"_{i} {type_name}" for i, type_name in enumerate(types.split(","), start=1))
+        if not structure:
+            raise ChError(36, f"External table {name} needs {name}_structure or {name}_types", "BAD_ARGUMENTS")
+        tables.append(ExternalTable(name, structure, arguments.pop(f"{name}_format", "TabSeparated"), data))
+    return tables
+
+
+def assemble(
+    arguments: dict[str, str], headers: Mapping[str, str], body: bytes, files: Mapping[str, bytes], **known: object
+) -> Request:
+    """The request. `known` are `query_id` and `is_get`. Raises `ChError`."""
+    tables = external_tables(files, arguments)
+    query = arguments.get("query", "").encode("utf-8", "surrogateescape")
+    statement = read(query + b"\n" + body if query and body else query or body)
+    if arguments.get("compress") == "1" or arguments.get("decompress") == "1":
+        reason = "Block framing (compress=1, decompress=1) is not supported; use Accept-Encoding and Content-Encoding"
+        raise ChError(48, reason, "NOT_IMPLEMENTED")
+    settings = {
+        name: value
+        for name, value in arguments.items()
+        if name not in PROTOCOL_ARGUMENTS and not name.startswith(PARAMETER)
+    }
+    for name in settings:
+        if not SETTING_NAME.fullmatch(name):
+            raise ChError(115, f"Unknown setting '{name}'", "UNKNOWN_SETTING")
+    asked = arguments.get("default_format") or headers.get("X-ClickHouse-Format") or "TabSeparated"
+    return Request(
+        statement=statement,
+        arguments=arguments,
+        output_format=statement.format or asked,
+        database=arguments.get("database") or headers.get("X-ClickHouse-Database"),
+        settings=settings,
+        parameters={
+            name.removeprefix(PARAMETER): value for name, value in arguments.items() if name.startswith(PARAMETER)
+        },
+        tables=tables,
+        query_id=str(known["query_id"]),
+        is_get=bool(known["is_get"]),
+    )
