@@ -26,6 +26,7 @@ from deploy.settings import Settings
 from stream.analyse import Analyser, Outcome, Reader
 from stream.batches import Batch, batches
 from stream.deadletters import FailureLimit, TooManyFailures
+from stream.log import GROUP
 from stream.records import ANALYSES, DEAD, DOCUMENTS, AnalysedDocument, DeadLetter, encode
 from stream.sink import Sink
 from stream.store import StoreAway, connect, first_line
@@ -33,7 +34,6 @@ from stream.watchdog import Pulse
 
 log = logging.getLogger(__name__)
 
-GROUP = "fengxiang"
 MAX_PAUSE = 30.0
 Result = TypeVar("Result")
 Message = TypeVar("Message", AnalysedDocument, DeadLetter)

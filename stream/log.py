@@ -6,11 +6,14 @@ counts from 0 again and has another id; the embedded broker forgets its topics a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
+
+GROUP = "fengxiang"  # the workers' consumer group
 
 
 class LogAway(RuntimeError):
@@ -90,3 +93,20 @@ class Log:
 
     def _away(self, error: KafkaError) -> LogAway:
         return LogAway(f"Kafka at {', '.join(self._servers)} does not answer: {error}")
+
+    def keys(self, topic: str, partition: int, first: int, last: int, timeout: float = 10.0) -> dict[int, str]:
+        """Offset -> key of the messages `first` to `last`, both included; what the log no longer has is absent."""
+        place = TopicPartition(topic, partition)
+        found: dict[int, str] = {}
+        try:
+            self._consumer.assign([place])
+            self._consumer.seek(place, first)
+            deadline = time.monotonic() + timeout
+            while time.monotonic() < deadline and self._consumer.position(place) <= last:
+                for message in self._consumer.poll(timeout_ms=500).get(place, []):
+                    if message.offset > last:
+                        return found
+                    found[message.offset] = (message.key or b"").decode("utf-8", "replace")
+        except KafkaError as error:
+            raise self._away(error) from error
+        return found

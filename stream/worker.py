@@ -1,4 +1,4 @@
-"""One stream worker: the app, its agents, the watchdog and the health page, in one process, until it is told to stop."""
+"""One stream worker, until it is told to stop: the app, its agents, the watchdog and the health page in one process."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import faust
 
 from deploy.settings import Settings
 from stream.analyse import Analyser
-from stream.app import GROUP, Agents, create_app
+from stream.app import Agents, create_app
 from stream.health import serve
-from stream.log import Log
+from stream.log import GROUP, Log
 from stream.records import ANALYSES, DEAD, DOCUMENTS
 from stream.watchdog import Watchdog, judge
 
