@@ -1,0 +1,244 @@
+"""From documents to analyses: companies, themes and tone, each text read once.
+
+    analyser = Analyser.load()
+    for analysis in analyser.analyse(documents): ...
+
+Any text is accepted: empty, huge, binary, in traditional characters. What can't be read comes out neutral.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from models.encoder import Encoder, ModelError, weights_folder
+from models.heads import Heads, Scores
+from models.linking.records import Link, LinkResult
+from models.reading import LONG, Window, plain, read
+from models.records import Analysis, Document, Field, Kind, Mention, Span, ThemeScore, Versions
+from models.sentiment import sentiment, with_rule
+from models.sentiment_rules import matches, title_tone
+from models.themes import Cue, Taxonomy, built_in
+from models.theming import Calibration, assign
+from models.tokens import Encoded, token_weights
+
+CUE_SCAN = 60_000  # characters of a body searched for cues
+UNREAD = 0.5  # share of the document's tone that a company outside every window takes
+LATER = 0.5  # weight of a later window's tone beside the first's
+
+
+class Links(Protocol):
+    """What finds companies: `models.linking.Linker`."""
+
+    def link(self, title: str, body: str, *, kind: Kind, published_at: datetime | None) -> LinkResult: ...
+
+
+@dataclass
+class _Reading:
+    """One document on its way."""
+
+    document: Document
+    links: tuple[Link, ...]
+    cues: dict[str, list[Cue]]
+    windows: list[Window]
+    encoded: list[Encoded] = field(default_factory=list)
+    codes: list[list[str]] = field(default_factory=list)  # of each window: the companies located in it
+    scores: dict[int, Scores] = field(default_factory=dict)
+
+
+class Analyser:
+    """Reads documents. One at a time per thread is cheapest, but calls from several threads are safe."""
+
+    def __init__(
+        self, encoder: Encoder, heads: Heads, taxonomy: Taxonomy, calibration: Calibration, linker: Links, versions: Versions,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:  # fmt: skip
+        self.versions = versions
+        self.taxonomy = taxonomy
+        self._encoder = encoder
+        self._heads = heads
+        self._calibration = calibration
+        self._linker = linker
+        self._clock = clock
+
+    @classmethod
+    def load(
+        cls, path: str = "", threads: int = 0, device: Literal["cpu", "cuda"] = "cpu", batch_size: int = 8, user_themes: str = "",
+        *, linker: Links | None = None, clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> Analyser:  # fmt: skip
+        """From a folder of weights ("" for the shipped one). Raises `ModelError` and `ThemeError`, naming the input."""
+        folder = weights_folder(path)
+        description = _description(folder)
+        if linker is None:
+            from models.linking import Linker
+
+            linker = Linker.load()
+        taxonomy = built_in()
+        versions = Versions(
+            model=str(description.get("version", "")),
+            taxonomy=taxonomy.version,
+            securities=str(getattr(linker, "version", "")),
+        )
+        encoder = Encoder(folder, threads=threads, device=device, batch_size=batch_size)
+        heads = Heads(folder / "heads.npz", description.get("temperature"))
+        return cls(encoder, heads, taxonomy, Calibration.of(description.get("themes", {})), linker, versions, clock)
+
+    def analyse(self, documents: Sequence[Document]) -> list[Analysis]:
+        """An analysis of each document, in order."""
+        began = time.perf_counter()
+        readings = [self._prepare(document) for document in documents]
+        linked = time.perf_counter()
+        self._score(readings)
+        scored = time.perf_counter()
+        share = 1 / max(1, len(documents))
+        timings = {"link": round((linked - began) * share, 6), "read": round((scored - linked) * share, 6)}
+        return [self._conclude(reading, timings) for reading in readings]
+
+    def _prepare(self, document: Document) -> _Reading:
+        title, body = plain(document.title), plain(document.body)
+        links = self._linker.link(
+            document.title, document.body, kind=document.kind, published_at=document.published_at
+        ).links
+        cues = {"title": self.taxonomy.find(title[:1000]), "body": self.taxonomy.find(body[:CUE_SCAN])}
+        spans = [Span(link.field, link.start, link.end) for link in _first_of_each(links)]
+        spans += [Span("body", cue.start, cue.end) for cue in _first_cues(cues["body"])] if len(body) > LONG else []
+        return _Reading(document, links, cues, read(title, body, spans))
+
+    def _score(self, readings: Sequence[_Reading]) -> None:
+        flat = [(reading, i) for reading in readings for i in range(len(reading.windows))]
+        encoded = self._encoder.tokens.encode([reading.windows[i].text for reading, i in flat])
+        targets = []
+        for (reading, i), (_, offsets) in zip(flat, encoded, strict=True):
+            names, weights = _targets(reading.links, reading.windows[i], offsets)
+            reading.encoded.append(encoded[len(targets)])
+            reading.codes.append(names)
+            targets.append(weights)
+        for at, states in self._encoder.states(encoded):
+            reading, i = flat[at]
+            reading.scores[i] = self._heads.score(states, targets[at])
+
+    def _conclude(self, reading: _Reading, timings: dict[str, float]) -> Analysis:
+        document = reading.document
+        scores = [reading.scores[i] for i in range(len(reading.windows))]
+        weights = np.array([1.0] + [LATER / len(scores)] * (len(scores) - 1))
+        tone = (np.stack([s.tone for s in scores]) * weights[:, None]).sum(0) / weights.sum()
+        headline = plain(document.title) or plain(document.body[:80])
+        tone = with_rule(tone, title_tone(headline) if scores[0].style[1] > 0.5 else None)
+        offsets = [places for _, places in reading.encoded]
+        return Analysis(
+            id=document.id,
+            themes=self._themes(reading, scores, offsets),
+            sentiment=sentiment(tone),
+            mentions=self._mentions(reading, scores, tone),
+            versions=self.versions,
+            analysed_at=self._clock(),
+            timings=timings,
+        )
+
+    def _themes(self, reading: _Reading, scores: list[Scores], offsets: list[np.ndarray]) -> tuple[ThemeScore, ...]:
+        if not any(window.text.strip() for window in reading.windows):
+            return ()
+        return assign(self.taxonomy, self._calibration, reading.cues, reading.windows, scores, offsets)
+
+    def _mentions(self, reading: _Reading, scores: list[Scores], tone: np.ndarray) -> tuple[Mention, ...]:
+        toward: dict[str, list[np.ndarray]] = {}
+        for names, score in zip(reading.codes, scores, strict=True):
+            for name, probabilities in zip(names, score.target, strict=True):
+                toward.setdefault(name, []).append(probabilities)
+        texts: dict[Field, str] = {"title": plain(reading.document.title), "body": plain(reading.document.body)}
+        several = len({link.code for link in reading.links}) > 1
+        said: dict[str, Any] = {}
+        mentions = []
+        for link in reading.links:
+            if link.code not in said:
+                if link.code in toward:
+                    own = np.mean(toward[link.code], 0)
+                else:
+                    own = UNREAD * tone + (1 - UNREAD) * np.array([0.0, 1.0, 0.0])
+                said[link.code] = sentiment(with_rule(own, _clause_rule(texts[link.field], link, several)))
+            mentions.append(
+                Mention(
+                    code=link.code,
+                    name=link.name,
+                    surface=link.surface,
+                    field=link.field,
+                    start=link.start,
+                    end=link.end,
+                    sentiment=said[link.code],
+                    relevance=link.relevance,
+                    confidence=link.confidence,
+                    evidence=link.evidence,
+                    role=link.role,
+                    section=link.section,
+                    page=_page(reading.document, link),
+                )  # fmt: skip
+            )
+        return tuple(mentions)
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"model {folder / 'model.json'} can't be read: {error}") from error
+    return dict(found)
+
+
+def _first_of_each(links: Sequence[Link]) -> list[Link]:
+    """The first occurrence of each company in title and in body, the most relevant companies first."""
+    seen: dict[tuple[str, str], Link] = {}
+    for link in links:
+        seen.setdefault((link.code, link.field), link)
+    return sorted(seen.values(), key=lambda link: -link.relevance)
+
+
+def _first_cues(cues: Sequence[Cue]) -> list[Cue]:
+    """The first two cues of each theme."""
+    seen: dict[int, int] = {}
+    kept = []
+    for cue in cues:
+        seen[cue.theme] = seen.get(cue.theme, 0) + 1
+        if seen[cue.theme] <= 2:
+            kept.append(cue)
+    return kept
+
+
+def _targets(
+    links: Sequence[Link], window: Window, offsets: np.ndarray
+) -> tuple[list[str], list[tuple[list[int], list[int]]]]:  # fmt: skip
+    """Companies located in a window, with their tokens and those of the sentences around them."""
+    places: dict[str, list[tuple[int, int]]] = {}
+    for link in links:
+        place = window.locate(Span(link.field, link.start, link.end))
+        if place:
+            places.setdefault(link.code, []).append(place)
+    names, weights = [], []
+    for code, spans in places.items():
+        at = token_weights(offsets, spans)
+        around = token_weights(offsets, [window.clause(*span) for span in spans])
+        if at and around:
+            names.append(code)
+            weights.append((at, around))
+    return names, weights
+
+
+def _clause_rule(text: str, link: Link, several: bool) -> Any:
+    """The rule that decides the clause of a mention; where several companies share a sentence, only their own part."""
+    stops = "。！？!?；;\n" + ("，," if several else "")
+    start = max((text.rfind(mark, max(0, link.start - 60), link.start) for mark in stops), default=-1) + 1
+    ends = [i for mark in stops if (i := text.find(mark, link.end, link.end + 80)) >= 0]
+    clause = text[max(start, link.start - 60) : min(ends, default=link.end + 80)]
+    return matches(clause)
+
+
+def _page(document: Document, link: Link) -> int:
+    if link.field != "body" or not document.page_offsets:
+        return 0
+    return int(np.searchsorted(document.page_offsets, link.start, side="right"))

@@ -1,0 +1,95 @@
+"""Which themes a document is about: the heads' scores and the cues together, calibrated, with evidence.
+
+Built-in themes have a head of their own. A user's theme has none: it is told by how near the document's embedding
+lies to the theme's name, description and examples, or by a small trained direction once it has labelled examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from models.heads import Scores, sigmoid
+from models.reading import Window
+from models.records import Span, ThemeScore
+from models.themes import Cue, Taxonomy
+
+LEAD = 160  # characters of the body whose cues weigh more
+LATER = 0.7  # logits taken from a window that is not the first
+EVIDENCE = 5  # spans given for a theme
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How model and cues add up: logit = model*z + title*[cue in title] + lead*[cue in lead] + count*log(1+n) + bias."""
+
+    model: float = 1.0
+    title: float = 0.7
+    lead: float = 0.3
+    count: float = 0.1
+    none: float = 0.0  # no cue anywhere
+    bias: tuple[float, ...] = ()
+    threshold: float = 0.5
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Calibration:
+        """From `model.json`."""
+        return cls(**{**values, "bias": tuple(values.get("bias", ()))})
+
+
+def cue_features(cues: Mapping[str, Sequence[Cue]], theme: int) -> tuple[float, float, float, float]:
+    """(in title, in lead, log of the count, none at all) for one theme; `cues` by field."""
+    title = [c for c in cues.get("title", ()) if c.theme == theme]
+    body = [c for c in cues.get("body", ()) if c.theme == theme]
+    count = len(title) + len(body)
+    return (
+        float(bool(title)),
+        float(any(c.start < LEAD for c in body)),
+        float(np.log1p(min(count, 10))),
+        float(count == 0),
+    )
+
+
+def document_logits(windows: Sequence[Scores]) -> np.ndarray:
+    """The heads' theme logits of a document: the strongest window, later ones counting less."""
+    first = windows[0].themes
+    later = [w.themes - LATER for w in windows[1:]]
+    return np.maximum.reduce([first, *later])
+
+
+def assign(
+    taxonomy: Taxonomy, calibration: Calibration, cues: Mapping[str, Sequence[Cue]], windows: Sequence[Window],
+    scores: Sequence[Scores], offsets: Sequence[np.ndarray],
+) -> tuple[ThemeScore, ...]:  # fmt: skip
+    """Themes of a document, best first. `offsets`: (T,2) of each window's tokens."""
+    logits = document_logits(scores)
+    found = []
+    for theme, name in enumerate(taxonomy.ids[: len(logits)]):
+        title, lead, count, none = cue_features(cues, theme)
+        c = calibration
+        logit = c.model * logits[theme] + c.title * title + c.lead * lead + c.count * count + c.none * none
+        score = float(sigmoid(np.float64(logit + (c.bias[theme] if c.bias else 0.0))))
+        if score >= c.threshold:
+            found.append(ThemeScore(name, round(score, 4), evidence(theme, cues, windows, scores, offsets)))
+    return tuple(sorted(found, key=lambda t: -t.score))
+
+
+def evidence(
+    theme: int, cues: Mapping[str, Sequence[Cue]], windows: Sequence[Window], scores: Sequence[Scores], offsets: Sequence[np.ndarray]
+) -> tuple[Span, ...]:  # fmt: skip
+    """The theme's cues, or the sentence that its head looked at most where the text has no cue."""
+    spans = [Span("title", c.start, c.end) for c in cues.get("title", ()) if c.theme == theme]
+    spans += [Span("body", c.start, c.end) for c in cues.get("body", ()) if c.theme == theme]
+    if spans:
+        return tuple(spans[:EVIDENCE])
+    best = int(np.argmax([s.themes[theme] for s in scores]))
+    attention, places = scores[best].attention[:, theme].copy(), offsets[best]
+    attention[places[:, 1] <= places[:, 0]] = 0  # special tokens have no place
+    if not attention.any():
+        return ()
+    start, end = places[int(attention.argmax())]
+    span = windows[best].source(*windows[best].clause(int(start), int(end)))
+    return (span,) if span else ()

@@ -1,0 +1,102 @@
+"""The one command that rebuilds the weights: read the sets, embed with the base, fit, export, calibrate."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.themes import built_in
+from models.tokens import Tokens
+from models.train import examples as sets
+from models.train import templates
+from models.train.fit import Plan, fit, prepare, batches
+from models.train.network import Network, load_encoder
+
+
+def gather(data: Path, rng: random.Random, scale: float, labels: Path) -> list[sets.Example]:
+    """All training examples, `scale` of the weakly labelled ones."""
+    hand, _ = sets.silver(labels, data)
+    skip = {e.key for e in hand} | {e.key for e in sets.silver(labels, data)[1]}
+    with (data / "securities/a_share_master.csv").open(encoding="utf-8") as lines:
+        names = [row["short_name"] for row in csv.DictReader(lines) if row["active"] == "True"]
+    folder = data / "labels"
+    made = sets.finfe(folder)[0] + sets.company_titles(folder)[0] + sets.finnsp(folder)[0]
+    made += rng.sample(g := sets.guba(folder), int(len(g) * min(1, scale)))
+    made += rng.sample(f := sets.finese(folder), int(len(f) * min(1, 0.6 * scale)))
+    made += sets.wire_examples(
+        next((data / "wires").glob("*.jsonl.gz")), rng, int(8000 * scale), int(3000 * scale), skip
+    )
+    made += sets.title_examples(data / "reports/titles.csv", rng, int(5000 * scale), int(2500 * scale), skip)
+    made += sets.headline_examples(folder / "thucnews_headlines/dev.jsonl", rng, int(1500 * scale))
+    made += templates.examples(names, rng, int(3000 * scale))
+    return made + hand * 3
+
+
+@torch.inference_mode()
+def teach(base: Path, examples: list[sets.Example], tokens: Tokens, path: Path) -> dict[str, np.ndarray]:
+    """Mean-pooled embeddings of the whole base encoder, centred; kept in `path`."""
+    if path.exists():
+        stored = np.load(path)
+        return dict(zip(stored["keys"].tolist(), stored["vectors"].astype(np.float32), strict=True))
+    encoder = load_encoder(base, 99).eval()
+    items = prepare([e for e in examples if e.embed], tokens, random.Random(0))
+    vectors = np.zeros((len(items), encoder.config.hidden_size), np.float32)
+    for batch in batches(items, 4096, None):
+        length = max(len(items[i].ids) for i in batch)
+        ids, mask = torch.full((len(batch), length), tokens.pad), torch.zeros((len(batch), length), dtype=torch.long)
+        for r, i in enumerate(batch):
+            ids[r, : len(items[i].ids)] = torch.tensor(items[i].ids)
+            mask[r, : len(items[i].ids)] = 1
+        with torch.autocast("cpu", torch.bfloat16):
+            hidden = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        pooled = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        vectors[batch] = torch.nn.functional.normalize(pooled, dim=-1).numpy()
+    vectors -= vectors.mean(0)
+    keys = np.array([item.example.key for item in items])
+    np.savez(path, keys=keys, vectors=vectors.astype(np.float16))
+    return dict(zip(keys.tolist(), vectors, strict=True))
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(prog="python -m models.train", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with labels/, wires/, reports/, securities/")
+    parser.add_argument("--base", type=Path, required=True, help="folder of the base encoder (Hugging Face checkpoint)")
+    parser.add_argument("--out", type=Path, required=True, help="work folder; run again to resume")
+    parser.add_argument("--labels", type=Path, default=Path(__file__).with_name("labels") / "silver.jsonl")
+    parser.add_argument("--start", type=Path, help="weights (network.pt) to go on from")
+    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=1e9)
+    parser.add_argument("--rate", type=float, default=1e-4)
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the weakly labelled sets")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    args.out.mkdir(parents=True, exist_ok=True)
+    tokens = Tokens(args.base)
+    made = gather(args.data, random.Random(args.seed), args.scale, args.labels)
+    counts: dict[str, int] = {}
+    for example in made:
+        counts[example.source] = counts.get(example.source, 0) + 1
+    print(json.dumps({"examples": counts}, ensure_ascii=False), flush=True)
+    teacher = teach(args.base, made, tokens, args.out / "teacher.npz")
+    torch.manual_seed(args.seed)
+    network = Network(load_encoder(args.base, args.layers), len(built_in().ids))
+    if args.start:
+        network.load_state_dict(torch.load(args.start))
+    plan = Plan(args.epochs, args.rate, seed=args.seed, minutes=args.minutes)
+    fit(network, made, tokens, plan, teacher, args.out)
+    torch.save(network.state_dict(), args.out / "network.pt")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,331 @@
+"""Training examples from the label sets, each with only the labels that its set really gives.
+
+A tone label is a pair of bit sets over (negative 1, neutral 2, positive 4): the classes it allows, and the classes
+it chooses among. "Negative or not" allows {negative} or {neutral, positive} among all three; a set of posts without
+a neutral class chooses among negative and positive only. So every set trains the same three-class heads.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import random
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from models.records import Field
+from models.themes import built_in
+
+NEGATIVE, NEUTRAL, POSITIVE, ALL = 1, 2, 4, 7
+POST, NEWS = 0, 1
+TONES = {"negative": NEGATIVE, "neutral": NEUTRAL, "positive": POSITIVE}
+
+
+@dataclass(frozen=True)
+class Label:
+    """The classes a label allows, among those it chooses from."""
+
+    allowed: int
+    among: int = ALL
+
+
+@dataclass(frozen=True)
+class Target:
+    """A company in the text with the tone toward it; all its places."""
+
+    spans: tuple[tuple[Field, int, int], ...]
+    tone: Label | None
+    is_company: bool | None = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """One text with what is known of it. `themes`: theme index -> 1 or 0; absent: not known."""
+
+    source: str
+    key: str
+    title: str
+    body: str
+    style: int
+    tone: Label | None = None
+    targets: tuple[Target, ...] = ()
+    themes: dict[int, int] = field(default_factory=dict)
+    weight: float = 1.0
+    embed: bool = False
+
+
+def jsonl(path: Path) -> list[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines if line.strip()]
+
+
+def places(name: str, title: str, body: str) -> tuple[tuple[Field, int, int], ...]:
+    """Every place of a name."""
+    found: list[tuple[Field, int, int]] = []
+    texts: tuple[tuple[Field, str], ...] = (("title", title), ("body", body))
+    for where, text in texts:
+        found += [(where, m.start(), m.end()) for m in re.finditer(re.escape(name), text)] if name else []
+    return tuple(found)
+
+
+def _date(row: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(int(v) for v in re.findall(r"\d+", row.get("date") or "")[:3])
+
+
+def squeeze(text: str) -> str:
+    return re.sub(r"\s+", "", text)
+
+
+# ---------------------------------------------------------------------------------------------- label sets
+
+
+def finfe(labels: Path) -> tuple[list[Example], list[Example]]:
+    """Forum posts, three classes; training posts that repeat a test post are left out."""
+    train, test = jsonl(labels / "finfe/train.jsonl"), jsonl(labels / "finfe/test.jsonl")
+    held = {row["text"] for row in test}
+
+    def make(rows: Iterable[dict[str, Any]], part: str) -> list[Example]:
+        return [
+            Example("finfe", f"{part}:{i}", "", r["text"], POST, Label(1 << r["label"])) for i, r in enumerate(rows)
+        ]
+
+    return make((r for r in train if r["text"] not in held), "train"), make(test, "test")
+
+
+def guba(labels: Path) -> list[Example]:
+    """Forum posts, negative or positive."""
+    rows = jsonl(labels / "guba_9k/all.jsonl")
+    return [
+        Example(
+            "guba",
+            str(i),
+            "",
+            r["text"].replace("null", " "),
+            POST,
+            Label(POSITIVE if r["label"] else NEGATIVE, 5),
+            weight=0.5,
+        )
+        for i, r in enumerate(rows)
+    ]
+
+
+def company_titles(labels: Path) -> tuple[list[Example], list[Example]]:
+    """Company news titles, the newest fifth held out by date; bodies of the expanded set only from before that."""
+    seen: set[str] = set()
+    rows = []
+    for row in sorted(jsonl(labels / "xueqiu_news/seed.jsonl"), key=_date):
+        if row["title"] not in seen:
+            seen.add(row["title"])
+            rows.append(row)
+    cut = int(len(rows) * 0.8)
+    held, first_day = {squeeze(r["title"]) for r in rows[cut:]}, _date(rows[cut])
+
+    def make(row: dict[str, Any], key: str, body: str = "") -> Example:
+        tone = Label(POSITIVE if row["label"] else NEGATIVE)
+        found = places(row["target"], row["title"], body)
+        return Example("xueqiu", key, row["title"], body, NEWS, tone, (Target(found, tone, True),) if found else ())
+
+    train = [make(r, f"seed:{i}") for i, r in enumerate(rows[:cut])]
+    test = [make(r, f"test:{i}") for i, r in enumerate(rows[cut:])]
+    for i, row in enumerate(jsonl(labels / "xueqiu_news/expanded_test.jsonl")):
+        if squeeze(row["title"]) not in held and _date(row) < first_day:
+            train.append(make(row, f"expanded:{i}", row["text"]))
+    return train, test
+
+
+def finnsp(labels: Path) -> tuple[list[Example], list[Example]]:
+    """Which companies a text is negative about; every tenth document is held out."""
+    documents: dict[str, list[dict[str, Any]]] = {}
+    for row in jsonl(labels / "finnsp/train_entity.jsonl"):
+        documents.setdefault(row["id"], []).append(row)
+    whole = {row["id"]: row["label"] for row in jsonl(labels / "finnsp/train.jsonl")}
+    train: list[Example] = []
+    test: list[Example] = []
+    for key, rows in documents.items():
+        text = rows[0]["text"]
+        targets = []
+        for row in rows:
+            found = places(row["target"], "", text)
+            if found:
+                targets.append(Target(found, Label(NEGATIVE if row["label"] else NEUTRAL | POSITIVE), True))
+        tone = Label(NEGATIVE if whole.get(key, 0) else NEUTRAL | POSITIVE)
+        example = Example("finnsp", key, "", text, NEWS, tone, tuple(targets))
+        (test if int(key, 16) % 10 == 0 else train).append(example)
+    return train, test
+
+
+def finese(labels: Path) -> list[Example]:
+    """Events that befell a company: each is bad for it. One text may stand in several rows."""
+    bad: dict[str, set[str]] = {}
+    for row in jsonl(labels / "finese/train.jsonl"):
+        if row["label"] != "其他" and row["target"] not in ("", "NaN") and row["target"] in row["text"]:
+            bad.setdefault(row["text"], set()).add(row["target"])
+    made = []
+    for i, (text, names) in enumerate(bad.items()):
+        targets = tuple(Target(places(name, "", text), Label(NEGATIVE), True) for name in sorted(names))
+        made.append(Example("finese", str(i), "", text, NEWS, None, targets, weight=0.5))
+    return made
+
+
+# ---------------------------------------------------------------------------------------------- wires and report titles
+
+_TAG_TONES = {
+    "业绩上升": POSITIVE, "业绩预增": POSITIVE, "股份回购": POSITIVE, "股东增持": POSITIVE, "重大合同": POSITIVE,
+    "业绩下降": NEGATIVE, "业绩下滑": NEGATIVE, "业绩预亏": NEGATIVE, "股东减持": NEGATIVE, "立案调查": NEGATIVE,
+    "风险提示": NEGATIVE, "行政处罚": NEGATIVE,
+}  # fmt: skip
+_NEUTRAL_SUBJECTS = {"时政新闻播报", "天气变化", "地震快讯", "外交部"}
+_TONE_WORDS = re.compile(
+    r"跌|涨|亏|增|减|降|升|罚|诉|案|险|警|利好|利空|超|暴|崩|违|新高|新低|突破|死|伤|灾|制裁|袭|战"
+)
+_MEDIA = {"游戏", "游戏Ⅱ", "影视院线", "互联网电商", "广告营销", "文化传媒", "互联网服务", "商业百货", "数字媒体"}
+_THUC_THEMES = {"game": "game"}
+
+
+def wires(path: Path) -> Iterator[dict[str, Any]]:
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+def weak_themes(title: str, body: str) -> dict[int, int] | None:
+    """Themes by cues: given where a cue stands in the title or at least twice in the lead, not given without any.
+
+    A single passing cue says nothing (absent). None: no theme is near.
+    """
+    taxonomy = built_in()
+    in_title = {c.theme for c in taxonomy.find(title)}
+    counts: dict[int, int] = {}
+    for cue in taxonomy.find(body[:400]):
+        counts[cue.theme] = counts.get(cue.theme, 0) + 1
+    labels: dict[int, int] = {}
+    for theme in range(len(taxonomy.ids)):
+        n = counts.get(theme, 0)
+        if theme in in_title or n >= 3:
+            labels[theme] = 1
+        elif n == 0:
+            labels[theme] = 0
+    return labels if any(labels.values()) or len(labels) < len(taxonomy.ids) else None
+
+
+def balanced(examples: Sequence[Example], rng: random.Random, count: int) -> list[Example]:
+    """About `count` of the examples, so that rare themes come whole and frequent ones share the rest."""
+    order = list(examples)
+    rng.shuffle(order)
+    seen: dict[int, int] = {}
+    picked, cap = [], count // 6
+    for example in order:
+        themes = [theme for theme, given in example.themes.items() if given]
+        if any(seen.get(theme, 0) < cap for theme in themes) or (not themes and seen.get(-1, 0) < cap):
+            picked.append(example)
+            for theme in themes or [-1]:
+                seen[theme] = seen.get(theme, 0) + 1
+    return picked
+
+
+def wire_examples(path: Path, rng: random.Random, near: int, far: int, skip: set[str]) -> list[Example]:
+    """Wires near a theme, and some far from all; vendor tags and subjects as weak tone. `skip`: labelled by hand."""
+    close: list[Example] = []
+    rest: list[Example] = []
+    toned: list[Example] = []
+    neutral: list[Example] = []
+    seen: set[str] = set()
+    for row in wires(path):
+        key = f"wires:{row['source']}:{row['id']}"
+        title, body = row["title"] or "", row["content"] or ""
+        if key in skip or title in seen or len(body) < 15:
+            continue
+        seen.add(title)
+        tags = {t[0] for t in row.get("tagInfo") or []}
+        tones = {_TAG_TONES[t] for t in tags if t in _TAG_TONES}
+        example = Example("wires", key, title, body, NEWS, weight=0.5, embed=rng.random() < 0.5)
+        labels = weak_themes(title, body)
+        if len(tones) == 1 and len(tags) <= 4:
+            toned.append(replace(example, tone=Label(tones.pop()), weight=0.4))
+        elif set(row["subjects"]) & _NEUTRAL_SUBJECTS and not _TONE_WORDS.search(title + body[:150]):
+            neutral.append(
+                replace(
+                    example,
+                    tone=Label(NEUTRAL),
+                    themes={i: 0 for i in range(len(built_in().ids))} if not labels else labels,
+                )
+            )
+        elif labels:
+            close.append(replace(example, themes=labels))
+        else:
+            rest.append(replace(example, themes={i: 0 for i in range(len(built_in().ids))}))
+    pick = [rng.sample(x, min(n, len(x))) for x, n in ((rest, far), (toned, near // 6), (neutral, near // 8))]
+    return balanced(close, rng, near) + [example for part in pick for example in part]
+
+
+def title_examples(path: Path, rng: random.Random, near: int, far: int, skip: set[str]) -> list[Example]:
+    """Broker report titles, by cues; those of media industries without a cue are left out: they may well be near."""
+    ids = built_in().ids
+    close: list[Example] = []
+    rest: list[Example] = []
+    seen: set[str] = set()
+    with path.open(encoding="utf-8") as lines:
+        for number, row in enumerate(csv.DictReader(lines)):
+            if f"titles:{number}" in skip or row["title"] in seen:
+                continue
+            seen.add(row["title"])
+            example = Example(
+                "titles", f"titles:{number}", row["title"], "", NEWS, weight=0.5, embed=rng.random() < 0.5
+            )
+            labels = weak_themes(row["title"], "")
+            if labels:
+                close.append(replace(example, themes=labels))
+            elif row["industry"] not in _MEDIA:
+                rest.append(replace(example, themes={i: 0 for i in range(len(ids))}))
+    return balanced(close, rng, near) + rng.sample(rest, min(far, len(rest)))
+
+
+def headline_examples(path: Path, rng: random.Random, count: int) -> list[Example]:
+    """General headlines: far from finance; those about games are about games."""
+    ids = built_in().ids
+    made = []
+    rows = [r for r in jsonl(path) if r["label"] not in ("entertainment",)]
+    for i, row in enumerate(rng.sample(rows, min(count, len(rows)))):
+        theme = _THUC_THEMES.get(row["label"])
+        labels = {t: 0 for t in range(len(ids))}
+        labels |= weak_themes(row["text"], "") or {}
+        if theme:
+            labels[ids.index(theme)] = 1
+        made.append(Example("headlines", f"headlines:{i}", row["text"], "", NEWS, themes=labels, weight=0.3))
+    return made
+
+
+def silver(path: Path, data: Path) -> tuple[list[Example], list[Example]]:
+    """Our own labels: `ref` names a text of the data folder. Train and dev."""
+    rows = {row["ref"]: row for row in jsonl(path)} if path.exists() else {}
+    texts: dict[str, tuple[str, str]] = {}
+    if any(ref.startswith("wires:") for ref in rows):
+        for wire in wires(next((data / "wires").glob("*.jsonl.gz"))):
+            ref = f"wires:{wire['source']}:{wire['id']}"
+            if ref in rows:
+                texts[ref] = (wire["title"] or "", wire["content"] or "")
+    if any(ref.startswith("titles:") for ref in rows):
+        with (data / "reports/titles.csv").open(encoding="utf-8") as lines:
+            for number, line in enumerate(csv.DictReader(lines)):
+                if (ref := f"titles:{number}") in rows:
+                    texts[ref] = (line["title"], "")
+    ids = built_in().ids
+    parts: dict[str, list[Example]] = {"train": [], "dev": []}
+    for ref, row in rows.items():
+        if ref not in texts:
+            continue
+        title, body = texts[ref]
+        by_name: dict[str, list[tuple[Field, int, int]]] = {}
+        tones: dict[str, str] = {}
+        for m in row.get("mentions", ()):
+            by_name.setdefault(m["surface"], []).append((m["field"], m["start"], m["start"] + len(m["surface"])))
+            tones[m["surface"]] = m["tone"]
+        targets = tuple(Target(tuple(spans), Label(TONES[tones[n]]), True) for n, spans in by_name.items())
+        themes = {i: int(name in row["themes"]) for i, name in enumerate(ids)}
+        tone = Label(TONES[row["tone"]]) if row.get("tone") in TONES else None
+        parts[row["split"]].append(Example("silver", ref, title, body, NEWS, tone, targets, themes, embed=True))
+    return parts["train"], parts["dev"]
