@@ -1,0 +1,164 @@
+"""Altair charts, and the frame that every chart stands in: title, its SQL, its numbers to download.
+
+Times come from ClickHouse as Shanghai wall-clock text without a zone, so they show the same in every browser.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboard import look
+from dashboard.blocks import heading
+from dashboard.panel import panel
+from dashboard.query import Query
+from dashboard.text import say, theme_name
+
+
+def zoom() -> alt.Parameter:
+    """Drag to pan and Shift + wheel to zoom along the time axis; the plain wheel scrolls the page."""
+    return alt.selection_interval(
+        bind="scales",
+        encodings=["x"],
+        zoom="wheel![event.shiftKey]",
+        translate="[pointerdown, window:pointerup] > window:pointermove!",
+    )
+
+
+def time_axis(column: str = "at", *, fine: bool) -> alt.X:
+    """The time axis, with the hour where steps are shorter than a day."""
+    form = "%m-%d %H:%M" if fine else "%m-%d"
+    return alt.X(f"{column}:T", title=None, axis=alt.Axis(format=form, labelFlush=True, tickCount=6))
+
+
+def figure(title: str, chart: Any, query: Query, frame: pd.DataFrame, key: str, note: str = "") -> None:
+    """Show a chart in its frame, or that there is nothing to chart."""
+    with st.container(border=True, key=f"figure-{key}"):
+        head(title, query, frame, key, note)
+        if frame.empty:
+            panel(heading("", say("nothing")), f"{key}-empty")
+        else:
+            st.altair_chart(chart, key=f"chart-{key}", alt=title)
+
+
+def head(title: str, query: Query, frame: pd.DataFrame, key: str, note: str = "") -> None:
+    """A title with the button that shows SQL and numbers."""
+    with st.container(horizontal=True, vertical_alignment="center", key=f"head-{key}"):
+        panel(heading(title, note), f"{key}-title")
+        numbers(query, frame, key)
+
+
+def numbers(query: Query, frame: pd.DataFrame, key: str) -> None:
+    """The button that shows a query and its rows; the table sorts, searches and downloads."""
+    with st.popover("SQL", type="tertiary", icon=":material/database:", help=say("data"), key=f"sql-{key}"):
+        st.code(query.literal(), language="sql", wrap_lines=True)
+        st.dataframe(frame, height=240, hide_index=True, key=f"rows-{key}")
+        st.download_button(
+            "CSV",
+            frame.to_csv(index=False).encode("utf-8-sig"),
+            file_name=f"fengxiang-{key}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            key=f"csv-{key}",
+        )
+
+
+def tone_chart(frame: pd.DataFrame, step: int, height: int = 250) -> Any:
+    """Documents by tone as stacked bars, and the mean score as a line. Columns: at, sentiment, n, tone.
+
+    `step` is the minutes in one bar.
+    """
+    fine = step <= 60
+    up, flat, down = look.colours()
+    labels = {k: say(k) for k in ("positive", "neutral", "negative")}
+    until = (pd.to_datetime(frame["at"]) + pd.Timedelta(minutes=step * 0.86)).dt.strftime("%Y-%m-%dT%H:%M:%S")
+    data = frame.assign(
+        until=until,
+        label=frame["sentiment"].map(labels),
+        rank=frame["sentiment"].map({"positive": 0, "neutral": 1, "negative": 2}),
+    )
+    mean = frame.assign(weighted=frame["tone"] * frame["n"]).groupby("at", as_index=False)[["weighted", "n"]].sum()
+    mean["middle"] = (pd.to_datetime(mean["at"]) + pd.Timedelta(minutes=step * 0.43)).dt.strftime("%Y-%m-%dT%H:%M:%S")
+    mean["score"] = mean["weighted"] / mean["n"].clip(lower=1)
+    bars = (
+        alt.Chart(data)
+        .mark_bar(opacity=0.82, orient="vertical")
+        .encode(
+            x=time_axis(fine=fine),
+            x2="until:T",
+            y=alt.Y("n:Q", title=say("count"), stack=True, axis=alt.Axis(tickCount=4, grid=True)),
+            color=alt.Color(
+                "label:N",
+                title=None,
+                scale=alt.Scale(domain=list(labels.values()), range=[up, flat, down]),
+                legend=alt.Legend(orient="top"),
+            ),
+            order=alt.Order("rank:Q", sort="descending"),
+            tooltip=[
+                alt.Tooltip("at:T", title=say("time"), format="%Y-%m-%d %H:%M"),
+                alt.Tooltip("label:N", title=say("tone")),
+                alt.Tooltip("n:Q", title=say("count")),
+            ],
+        )
+        .add_params(zoom())
+    )
+    line = (
+        alt.Chart(mean)
+        .mark_line(color=look.hue("blue"), strokeWidth=2, interpolate="monotone", point=alt.OverlayMarkDef(size=16))
+        .encode(
+            x=time_axis("middle", fine=fine),
+            y=alt.Y(
+                "score:Q", title=say("score"), scale=alt.Scale(domain=[-1, 1]), axis=alt.Axis(tickCount=5, grid=False)
+            ),
+            tooltip=[
+                alt.Tooltip("at:T", title=say("time"), format="%Y-%m-%d %H:%M"),
+                alt.Tooltip("score:Q", title=say("score"), format="+.2f"),
+                alt.Tooltip("n:Q", title=say("count")),
+            ],
+        )
+    )
+    return alt.layer(bars, line).resolve_scale(y="independent").properties(height=height)
+
+
+def heat_chart(frame: pd.DataFrame, order: list[str], fine: bool, height: int = 250) -> Any:
+    """Themes by time, the colour says how many. Columns: theme, at, n, tone."""
+    data = frame.assign(name=frame["theme"].map(theme_name))
+    steps = sorted(data["at"].unique())
+    labels = alt.Axis(
+        labelExpr="slice(datum.value, 5, 10)" if not fine else "slice(datum.value, 11, 16)",
+        labelOverlap="greedy",
+        labelAngle=0,
+        ticks=False,
+        domain=False,
+    )
+    return (
+        alt.Chart(data)
+        .mark_rect(cornerRadius=2, stroke=None)
+        .encode(
+            x=alt.X("at:O", title=None, sort=steps, axis=labels, scale=alt.Scale(paddingInner=0.08)),
+            y=alt.Y(
+                "name:N",
+                title=None,
+                sort=[theme_name(t) for t in order],
+                axis=alt.Axis(ticks=False, domain=False, labelLimit=110),
+                scale=alt.Scale(paddingInner=0.08),
+            ),
+            color=alt.Color(
+                "n:Q",
+                title=None,
+                scale=alt.Scale(type="sqrt", range=["#3b82f61c", "#3b82f6", "#f59e0b", "#ef4444"]),
+                legend=alt.Legend(orient="top", gradientThickness=8, gradientLength=120, tickCount=3),
+            ),
+            tooltip=[
+                alt.Tooltip("name:N", title=say("theme")),
+                alt.Tooltip("at:N", title=say("time")),
+                alt.Tooltip("n:Q", title=say("count")),
+                alt.Tooltip("tone:Q", title=say("score"), format="+.2f"),
+            ],
+        )
+        .properties(height=height)
+    )

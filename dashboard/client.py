@@ -1,0 +1,107 @@
+"""The way to ClickHouse: one pooled read-only client for the process, cached answers, and errors that pages can show.
+
+Every failure becomes a `StoreError` with a kind: `away` (can't be reached: pages wait and try again), `unready` (no
+tables yet) or `refused` (the statement itself).
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Any, Literal
+
+import clickhouse_connect
+import pandas as pd
+import streamlit as st
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from dashboard.query import Query
+from deploy.settings import Settings, clickhouse_arguments, load, redact
+
+_UNREADY = {60, 81}  # UNKNOWN_TABLE, UNKNOWN_DATABASE
+_CODE = re.compile(r"[Cc]ode:? (\d+)")
+
+
+class StoreError(Exception):
+    """ClickHouse did not answer as hoped; `kind` says which way, the text is for the reader."""
+
+    def __init__(self, kind: Literal["away", "unready", "refused"], message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@st.cache_resource
+def settings() -> Settings:
+    return load()
+
+
+_lock = threading.Lock()
+_clients: dict[str, Any] = {}
+
+
+def client() -> Any:
+    """The shared client. It carries no session, so threads may use it at once. Raises `StoreError`."""
+    url = settings().clickhouse_url(writer=False)
+    with _lock:
+        if url not in _clients:
+            try:
+                _clients[url] = clickhouse_connect.get_client(
+                    **clickhouse_arguments(url),
+                    autogenerate_session_id=False,
+                    connect_timeout=3,
+                    send_receive_timeout=60,
+                )
+            except (ClickHouseError, OSError) as error:
+                raise _explain(error) from error
+        return _clients[url]
+
+
+def _explain(error: Exception) -> StoreError:
+    text = " ".join(str(error).split())
+    code = _CODE.search(text)
+    if code and int(code[1]) in _UNREADY:
+        return StoreError("unready", text)
+    if code:
+        return StoreError("refused", re.sub(r"^.*?(Code: \d+)", r"\1", text))
+    return StoreError("away", f"{redact(settings().clickhouse_url(writer=False))}: {text[:300]}")
+
+
+def run(query: Query) -> pd.DataFrame:
+    """Rows of `query`, uncached. Raises `StoreError`."""
+    try:
+        frame: pd.DataFrame = client().query_df(query.sql, parameters=query.parameters)
+        if frame.empty:  # keep the columns, which a data frame of no rows comes without
+            frame = pd.DataFrame(columns=client().query(query.sql, parameters=query.parameters).column_names)
+    except (ClickHouseError, OSError) as error:
+        raise _explain(error) from error
+    return frame
+
+
+@st.cache_data(ttl=20, max_entries=500, show_spinner=False)
+def _cached(sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
+    return run(Query(sql, parameters))
+
+
+@st.cache_data(ttl=2, max_entries=100, show_spinner=False)
+def _fresh(sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
+    return run(Query(sql, parameters))
+
+
+def read(query: Query, *, fresh: bool = False) -> pd.DataFrame:
+    """Rows of `query`, at most 20 s old (2 s if `fresh`), shared by all viewers. Raises `StoreError`."""
+    frame: pd.DataFrame = (_fresh if fresh else _cached)(query.sql, query.parameters)
+    return frame
+
+
+def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame as dictionaries by column."""
+    return [dict(zip(frame.columns, values, strict=True)) for values in frame.itertuples(index=False, name=None)]
+
+
+def alive() -> bool:
+    """Whether ClickHouse answers and has the tables."""
+    try:
+        run(Query("SELECT count() FROM documents WHERE 0", {}))
+    except StoreError:
+        return False
+    return True

@@ -1,0 +1,103 @@
+"""What every page stands in: the toolbar, and the designed states when there is nothing or the store is away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import queries, state
+from dashboard.blocks import empty
+from dashboard.client import StoreError, alive, read
+from dashboard.panel import panel
+from dashboard.scope import Scope
+from dashboard.query import SHANGHAI
+from dashboard.text import say
+
+BUSY = 120  # documents that make a window worth starting with
+
+
+@dataclass(frozen=True)
+class View:
+    """What the toolbar says, and the extent of the data."""
+
+    scope: Scope
+    first: datetime
+    newest: datetime
+
+    @property
+    def live(self) -> bool:
+        return datetime.now(SHANGHAI) - self.newest < timedelta(minutes=30)
+
+    def with_basis(self, basis: str) -> View:
+        return replace(self, scope=replace(self.scope, basis=basis))
+
+
+def extent() -> tuple[datetime, datetime] | None:
+    """Times of the first and newest documents; None where there are none."""
+    row = read(queries.extent(), fresh=True).iloc[0]
+    if not row["n"]:
+        return None
+    first, newest, last = (
+        pd.Timestamp(row[k]).tz_convert(SHANGHAI).to_pydatetime() for k in ("first", "newest", "last")
+    )
+    return first, newest if newest >= first else last
+
+
+def view() -> View:
+    """The toolbar. Stops the page with a designed state where there is nothing to show."""
+    span = extent()
+    if span is None:
+        waiting("🗞️", say("empty"), say("empty_hint"))
+    assert span is not None
+    first, newest = span
+    with st.container(horizontal=True, vertical_alignment="center", key="toolbar"):
+        scope = state.window_controls(first, newest, busy_preset(newest))
+    return View(scope, first, newest)
+
+
+def busy_preset(newest: datetime) -> str:
+    """The shortest window that has enough in it, decided once per visit."""
+    if "default_window" in st.session_state:
+        return str(st.session_state["default_window"])
+    ends = newest + timedelta(seconds=1)
+    counts = read(queries.busy(ends)).iloc[0]
+    return next((p for p, column in (("today", "day"), ("5d", "five_days")) if counts[column] >= BUSY), "30d")
+
+
+def names() -> dict[str, str]:
+    """Short names of the securities by code."""
+    frame = read(queries.names())
+    return dict(zip(frame["code"], frame["name"], strict=True))
+
+
+def guarded(page: Callable[[], None]) -> None:
+    """Run a page; where the store is away, say so and try again until it is back."""
+    try:
+        page()
+    except StoreError as error:
+        texts = {"away": ("🔌", "away", "away_hint"), "unready": ("🧱", "unready", "unready_hint")}
+        icon, title, hint = texts.get(error.kind, ("⚠️", "refused", "details"))
+        waiting(icon, say(title), say(hint), str(error))
+
+
+def waiting(icon: str, title: str, hint: str, detail: str = "") -> None:
+    """Show a state, look every few seconds whether it has passed, and stop the page."""
+    panel(empty(icon, title, hint, detail), "state")
+    _retry(title)
+    st.stop()
+
+
+@st.fragment(run_every=3)
+def _retry(title: str) -> None:
+    """Runs the page again as soon as the store answers and, where it was empty, has documents."""
+    if not alive():
+        return
+    try:
+        if title != say("empty") or extent() is not None:
+            st.rerun()
+    except StoreError:
+        return

@@ -1,0 +1,296 @@
+"""总览: in ten seconds, what the media talk about, how the tone turned and which companies ride it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from markupsafe import Markup
+
+from dashboard import blocks, charts, frame, look
+from dashboard.client import StoreError, read, rows
+from dashboard.panel import link, panel
+from dashboard.queries import overview as sql
+from dashboard.query import clock
+from dashboard.safe import html, join, plain
+from dashboard.scope import Change
+from dashboard.text import ago, moment, number, percent, say, score, theme_ids, theme_name
+
+FEED_SECONDS = 2
+MOVERS = 12
+
+
+def page() -> None:
+    view = frame.view()
+    scope = view.scope
+    back = scope.usual_windows(view.first)
+    names = frame.names()
+    themes_query, steps_query = sql.themes(scope), sql.theme_steps(scope)
+    themes, steps = read(themes_query), read(steps_query)
+    cards = theme_rows(themes, back)
+
+    _summary(view, cards, back)
+    left, right = st.columns([2.15, 1], gap="medium")
+    with left:
+        charts.head(say("hot_themes"), themes_query, themes, "themes", say("hot_themes_note"))
+        panel(_cards(cards, steps), "cards")
+        _movers(view, back, names)
+    with right:
+        _feed()
+    fine = scope.length <= timedelta(days=1, hours=1)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        tone_query = sql.tone_steps(scope)
+        tone = read(tone_query)
+        charts.figure(
+            say("tone_over_time"), charts.tone_chart(tone, scope.step, 270), tone_query, tone, "tone", say("chart_help")
+        )
+    with right:
+        order = [c[0] for c in cards]
+        charts.figure(say("heat_over_time"), charts.heat_chart(steps, order, fine, 270), steps_query, steps, "heat")
+    _sources(view)
+
+
+def theme_rows(themes: pd.DataFrame, back: list[int]) -> list[tuple[str, Change, float]]:
+    """(theme, count beside usual, mean tone) of the whole taxonomy and of any other theme found, the busiest first."""
+    found = {str(t): group for t, group in themes.groupby("theme")} if not themes.empty else {}
+    rows = []
+    for theme in dict.fromkeys([*theme_ids(), *found]):
+        group = found.get(theme)
+        if group is None:
+            rows.append((theme, Change(0, None if not back else 0.0), 0.0))
+            continue
+        now = group[group["back"] == 0]
+        rows.append((theme, compare(group, back), float(now["tone"].iloc[0]) if len(now) else 0.0))
+    return sorted(rows, key=lambda row: -row[1].count)
+
+
+def compare(group: pd.DataFrame, back: list[int], column: str = "n") -> Change:
+    """The current window's value of one thing beside the mean of the earlier windows (absent rows count as zero)."""
+    now = float(group.loc[group["back"] == 0, column].sum())
+    return Change(now, float(group.loc[group["back"].isin(back), column].sum()) / len(back) if back else None)
+
+
+def _summary(view: frame.View, cards: list[tuple[str, Change, float]], back: list[int]) -> None:
+    head = read(sql.headline(view.scope))
+    documents, stories, publishers = (compare(head, back, c) for c in ("documents", "stories", "publishers"))
+    now = head[head["back"] == 0]
+    before = head[head["back"].isin(back)]
+    tone = float(now["tone"].iloc[0]) if len(now) else 0.0
+    usual = (
+        float((before["tone"] * before["documents"]).sum() / max(before["documents"].sum(), 1)) if len(before) else None
+    )
+    split = [float(now[c].iloc[0]) if len(now) else 0.0 for c in ("positive", "negative")]
+    panel(
+        html(
+            "{sentence}<div style='height:12px'></div>{tiles}",
+            sentence=_sentence(view, cards, documents, stories, tone, usual),
+            tiles=blocks.tiles(
+                [
+                    blocks.tile(say("documents"), number(documents.count), _beside(documents)),
+                    blocks.tile(say("stories"), number(stories.count), _beside(stories)),
+                    blocks.tile(say("publishers"), number(publishers.count), _beside(publishers)),
+                    html(
+                        '<div class="fx-tile"><div class="k">{k}</div><div class="v">{v}</div>{split}<div class="d fx-soft">{d}</div></div>',
+                        k=say("market_tone"),
+                        v=blocks.tone(tone),
+                        split=blocks.split(split[0], documents.count - sum(split), split[1]),
+                        d=html("{u} {t}", u=say("usual"), t=score(usual)) if usual is not None else "",
+                    ),
+                ]
+            ),
+        ),
+        "summary",
+    )
+
+
+def _beside(change: Change) -> Markup:
+    if change.usual is None:
+        return blocks.change(change)
+    return html(
+        '{c} <span class="fx-soft">{u} {n}</span>',
+        c=blocks.change(change),
+        u=say("usual"),
+        n=number(round(change.usual)),
+    )
+
+
+def _sentence(
+    view: frame.View,
+    cards: list[tuple[str, Change, float]],
+    documents: Change,
+    stories: Change,
+    tone: float,
+    usual: float | None,
+) -> Markup:
+    """The window in words: how much, against usual, in which tone, about what."""
+    ratio = documents.ratio
+    if ratio is None:
+        versus = say("summary_no_usual")
+    elif abs(ratio) < 0.1:
+        versus = say("about_same")
+    else:
+        key = "more_by" if ratio > 0 else "fewer_by"
+        versus = say("summary_usual", change=say(key, p=percent(ratio) if ratio >= 2 else f"{abs(ratio):.0%}"))
+    turn = ""
+    if usual is not None and abs(tone - usual) >= look.NEUTRAL_BAND:
+        turn = say("tone_up" if tone > usual else "tone_down")
+    text = say(
+        "summary",
+        window=say(f"last_{view.scope.preset}"),
+        n=number(documents.count),
+        stories=number(stories.count),
+        versus=versus,
+        tone=say(f"tone_{look.tone_of(tone)}", s=score(tone)),
+        turn=turn,
+    )
+    bursts = [c for c in cards if c[1].burst]
+    hot = [c for c in cards if c[1].count][:3]
+    at = say("as_of", at=moment(view.scope.end - timedelta(seconds=1), view.scope.end - timedelta(days=1)))
+    return html(
+        '<div class="fx-summary"><small><span class="fx-dot {css}"></span>{at}</small>{text} {hot}{bursts}</div>',
+        css="live" if view.live else "past",
+        at=at,
+        text=text,
+        hot=_named("summary_hot", hot),
+        bursts=_named("summary_burst", sorted(bursts, key=lambda c: -(c[1].ratio or 99))[:3]),
+    )
+
+
+def _named(key: str, cards: list[tuple[str, Change, float]]) -> Markup:
+    if not cards:
+        return Markup("")
+    parts = [html("{a} {n}", a=link("theme", theme_name(t), theme=t), n=number(c.count)) for t, c, _ in cards]
+    return html(say(key, themes="{themes}"), themes=Markup("、").join(parts))
+
+
+def _cards(cards: list[tuple[str, Change, float]], steps: pd.DataFrame) -> Markup:
+    axis = sorted(steps["at"].unique()) if len(steps) else []
+    table = steps.pivot_table(index="theme", columns="at", values="n", fill_value=0) if len(steps) else pd.DataFrame()
+
+    def series(theme: str) -> list[float]:
+        return [float(v) for v in table.loc[theme, axis]] if theme in table.index else []
+
+    return html(
+        '<div class="fx-cards">{cards}</div>', cards=join(blocks.theme_card(t, c, s, series(t)) for t, c, s in cards)
+    )
+
+
+def movers(frame_: pd.DataFrame, back: list[int]) -> pd.DataFrame:
+    """Securities of the window with n, usual, ratio, tone; the most surprising counts first."""
+    now = frame_[frame_["back"] == 0].set_index("code")
+    before = frame_[frame_["back"].isin(back)].groupby("code")["n"].sum() / max(len(back), 1)
+    now = now.assign(usual=before.reindex(now.index).fillna(0.0))
+    surprise = (now["n"] - now["usual"]) / (now["usual"] + 1) ** 0.5
+    return now.assign(surprise=surprise).sort_values(["surprise", "n"], ascending=False).reset_index()
+
+
+def _movers(view: frame.View, back: list[int], names: dict[str, str]) -> None:
+    query = sql.movers(view.scope)
+    found = movers(read(query), back)
+    table = found.assign(name=found["code"].map(names))[["code", "name", "n", "usual", "tone", "top_themes"]]
+    charts.head(say("movers"), query, table, "movers", say("movers_note"))
+    if found.empty:
+        panel(blocks.heading("", say("nothing")), "movers-none")
+        return
+    top = max(row["n"] for row in rows(found.head(MOVERS)))
+    lines = [_mover(row, names, top, bool(back)) for row in rows(found.head(MOVERS))]
+    half = -(-len(lines) // 2)
+    header = html(
+        '<tr><th>{a}</th><th class="r">{b}</th><th></th><th class="r">{c}</th><th class="r">{d}</th></tr>',
+        a=say("security"), b=say("mentions"), c=say("change"), d=say("tone"),
+    )  # fmt: skip
+    tables = (
+        html('<table class="fx-table">{h}{r}</table>', h=header, r=join(part))
+        for part in (lines[:half], lines[half:])
+        if part
+    )
+    panel(
+        html(
+            '<div class="fx-two">{tables}</div>',
+            tables=join(html('<div class="fx-box fx-wrap">{t}</div>', t=t) for t in tables),
+        ),
+        "movers",
+    )
+
+
+def _mover(row: dict[str, Any], names: dict[str, str], top: float, comparable: bool) -> Markup:
+    code, n = str(row["code"]), float(row["n"])
+    themes = [t for t in row["top_themes"] if t][:1]
+    return html(
+        '<tr><td>{name}<br><small>{code} {themes}</small></td><td class="r"><b>{n}</b></td>'
+        '<td style="width:22%"><span class="fx-bar" style="width:{w:.0f}%"></span></td><td class="r">{change}</td><td class="r">{tone}</td></tr>',
+        name=link("security", names.get(code, code), code=code),
+        code=code,
+        themes=" ".join(theme_name(t) for t in themes),
+        n=number(n),
+        w=100 * n / max(top, 1),
+        change=blocks.change(Change(n, float(row["usual"]) if comparable else None)),
+        tone=blocks.tone(float(row["tone"])),
+    )
+
+
+@st.fragment(run_every=FEED_SECONDS)
+def _feed() -> None:
+    """The newest documents, refreshed by themselves; the store going away for a moment leaves what is shown."""
+    try:
+        shown = st.session_state["feed"] = rows(read(sql.feed(""), fresh=True)), frame.names()
+    except StoreError:
+        shown = st.session_state.get("feed", ([], {}))
+    documents, names = shown
+    if not documents:
+        return
+    now = documents[0]["published_at"]
+    items = join(
+        blocks.item(row, names, now, plain(row["lead"], 80) if len(str(row["title"])) < 18 else "") for row in documents
+    )
+    panel(
+        html(
+            '<div class="fx-box fx-feed">{head}<button class="fx-more" hidden data-label="{label}"></button>'
+            '<div class="fx-scroll" style="max-height:{h}px">{items}</div></div>',
+            head=blocks.heading(say("feed"), say("as_of", at=clock(now)[:16])),
+            label=say("feed_new"),
+            h=820,
+            items=items,
+        ),
+        "feed",
+    )
+
+
+def _sources(view: frame.View) -> None:
+    query = sql.sources(view.scope)
+    table = read(query)
+    charts.head(say("source_state"), query, table, "sources")
+    now = view.newest
+    parts = []
+    for row in rows(table):
+        state = source_state(row, now)
+        css = {"ok": "fx-ok", "late": "fx-warn"}.get(state, "fx-bad")
+        shape = {"ok": "●", "late": "◐", "silent": "○", "error": "✕"}[state]
+        parts.append(
+            html(
+                '<div class="fx-box"><div class="n"><b>{name}</b> <span class="{css}">{shape} {label}</span></div>'
+                '<div class="fx-soft">{ago} · {n}</div><small class="fx-soft">{message}</small></div>',
+                name=row["source"],
+                css=css,
+                shape=shape,
+                label=say(f"source_{state}"),
+                ago=ago(row["newest"], now),
+                n=say("in_window", n=number(row["n"])),
+                message=plain(row["message"], 90) if state == "error" else "",
+            )
+        )
+    panel(html('<div class="fx-sources">{parts}</div>', parts=join(parts)), "sources")
+
+
+def source_state(row: dict[str, Any], now: datetime) -> str:
+    """ok, late (five usual gaps and ten minutes), silent (twenty and an hour) or error."""
+    if row["state"] == "error":
+        return "error"
+    age = (now - row["newest"]).total_seconds()
+    gap = float(row["usual_gap"])
+    if age > max(20 * gap, 3600):
+        return "silent"
+    return "late" if age > max(5 * gap, 600) else "ok"

@@ -1,0 +1,77 @@
+"""All SQL of the pages, as functions that give a `Query`. Every count is of distinct things, read with FINAL.
+
+Windows are half-open; `back` numbers windows of equal length into the past (0: the current one).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from dashboard.query import TIME, Query, query
+from dashboard.scope import Scope
+
+WINDOW = f"published_at >= {{start:{TIME}}} AND published_at < {{end:{TIME}}}"
+
+
+def counted(basis: str, id_: str = "document_id") -> str:
+    """The expression that counts documents, stories or publishers."""
+    return {
+        "raw": f"uniqExact({id_})",
+        "story": f"uniqExact(if(story_id = '', {id_}, story_id))",
+        "publisher": "uniqExact(if(publisher = '', source, publisher))",
+    }[basis]
+
+
+def bucket(scope: Scope) -> str:
+    """Start of the trend's step in Shanghai, as text without a zone: a chart then shows it as it stands."""
+    return f"formatDateTime(toStartOfInterval(published_at, INTERVAL {scope.step} MINUTE), '%Y-%m-%dT%H:%i:%S')"
+
+
+def windowed(scope: Scope, **more: Any) -> dict[str, Any]:
+    """Parameters of a query over one window."""
+    return {"start": scope.start, "end": scope.end, **more}
+
+
+# Rows of the current window and of the earlier ones it is compared with: {period} and {length} in milliseconds.
+BACK = f"intDiv(dateDiff('millisecond', published_at, {{end:{TIME}}}) - 1, {{period:Int64}})"
+IN_BACK = (
+    f"published_at < {{end:{TIME}}} AND published_at >= {{oldest:{TIME}}}"
+    f" AND modulo(dateDiff('millisecond', published_at, {{end:{TIME}}}) - 1, {{period:Int64}}) < {{length:Int64}}"
+)
+
+
+def with_history(scope: Scope, **more: Any) -> dict[str, Any]:
+    """Parameters of a query over a window and those it is compared with."""
+    return {
+        "end": scope.end,
+        "oldest": scope.start - scope.history * scope.period,
+        "period": int(scope.period.total_seconds() * 1000),
+        "length": int(scope.length.total_seconds() * 1000),
+        **more,
+    }
+
+
+def extent() -> Query:
+    """Times of the first and newest document, and how many there are; a date far ahead of the clock is not believed."""
+    return query("""
+SELECT min(published_at) AS first, maxIf(published_at, published_at < now() + INTERVAL 1 DAY) AS newest,
+       max(published_at) AS last, uniqExact(id) AS n
+FROM documents FINAL""")
+
+
+def names() -> Query:
+    """Short name of every security that was ever mentioned: the one on its newest mention."""
+    return query("SELECT code, argMax(name, published_at) AS name FROM mentions FINAL GROUP BY code")
+
+
+def busy(end: datetime) -> Query:
+    """Documents since midnight and in the last five days before `end`."""
+    return query(
+        f"""
+SELECT uniqExactIf(id, toDate(published_at) = toDate({{end:{TIME}}} - INTERVAL 1 SECOND)) AS day,
+       uniqExact(id) AS five_days
+FROM documents FINAL
+WHERE published_at >= {{end:{TIME}}} - INTERVAL 5 DAY AND published_at < {{end:{TIME}}}""",
+        end=end,
+    )

@@ -1,0 +1,173 @@
+"""SQL of lists of documents: filtered, searched, one whole document, and its copies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dashboard.queries import WINDOW, windowed
+from dashboard.query import Query, query
+from dashboard.scope import Scope
+
+COLUMNS = """id, source, kind, publisher, title, leftUTF8(body, 160) AS lead, url, published_at, sentiment,
+       sentiment_score, themes, codes, story_id, copy_number, novelty"""
+ORDERS = {
+    "newest": "published_at DESC, id",
+    "oldest": "published_at, id",
+    "positive": "sentiment_score DESC, id",
+    "negative": "sentiment_score, id",
+}
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What documents must be; empty fields don't filter. `text`: words that must all occur in title or body."""
+
+    text: str = ""
+    themes: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    tone: str = ""
+    sources: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    first_only: bool = False
+
+
+def conditions(filter_: Filter) -> tuple[str, dict[str, Any]]:
+    """WHERE terms (each led by AND) and their parameters."""
+    terms: list[str] = []
+    values: dict[str, Any] = {}
+    for i, word in enumerate(filter_.text.split()[:10]):
+        terms.append(f"({_contains('title', word, f'w{i}')} OR {_contains('body', word, f'w{i}')})")
+        values[f"w{i}"] = word
+    for column, wanted in (("themes", filter_.themes), ("codes", filter_.codes)):
+        if wanted:
+            terms.append(f"hasAny({column}, {{{column}:Array(String)}})")
+            values[column] = list(wanted)
+    for column, any_of in (("source", filter_.sources), ("kind", filter_.kinds)):
+        if any_of:
+            terms.append(f"{column} IN {{{column}:Array(String)}}")
+            values[column] = list(any_of)
+    if filter_.tone:
+        terms.append("sentiment = {tone:String}")
+        values["tone"] = filter_.tone
+    if filter_.first_only:
+        terms.append("copy_number = 1")
+    return "".join(f"\n  AND {term}" for term in terms), values
+
+
+def _contains(column: str, word: str, name: str) -> str:
+    """Whether the column holds the word; Chinese of two characters and more is looked up in the text index."""
+    place = f"{{{name}:String}}"
+    if len(word) >= 2 and word.isalnum() and not any(c.isascii() for c in word):
+        return f"(hasAllTokens({column}, {place}) AND position({column}, {place}) > 0)"
+    return f"positionCaseInsensitiveUTF8({column}, {place}) > 0"
+
+
+def listed(scope: Scope, filter_: Filter, order: str = "newest", limit: int = 30, offset: int = 0) -> Query:
+    where, values = conditions(filter_)
+    return query(
+        f"""
+SELECT {COLUMNS}
+FROM documents FINAL
+WHERE {WINDOW}{where}
+ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}""",
+        **windowed(scope, limit=limit, offset=offset, **values),
+    )
+
+
+def found(scope: Scope, filter_: Filter) -> Query:
+    """How many documents and stories pass the filter."""
+    where, values = conditions(filter_)
+    return query(
+        f"""
+SELECT uniqExact(id) AS documents, uniqExact(if(story_id = '', id, story_id)) AS stories
+FROM documents FINAL
+WHERE {WINDOW}{where}""",
+        **windowed(scope, **values),
+    )
+
+
+def passages(scope: Scope, filter_: Filter, ids: list[str]) -> Query:
+    """For each document the text around the first search word, to show why it was found."""
+    word = (filter_.text.split() or [""])[0]
+    return query(
+        f"""
+SELECT id, substringUTF8(body, toUInt64(greatest(toInt64(positionCaseInsensitiveUTF8(body, {{word:String}})) - 40, 1)), 140) AS passage
+FROM documents FINAL
+WHERE {WINDOW} AND id IN {{ids:Array(String)}}""",
+        **windowed(scope, word=word, ids=ids),
+    )
+
+
+def sources() -> Query:
+    return query("SELECT DISTINCT source FROM documents ORDER BY source")
+
+
+def whole(id_: str) -> Query:
+    """One document with its text and everything said of it."""
+    return query(
+        """
+SELECT id, source, kind, publisher, authors, title, body, url, published_at, fetched_at, analysed_at, stored_at, sentiment,
+       sentiment_score, p_negative, p_neutral, p_positive, themes, codes, story_id, copy_number, novelty, page_offsets,
+       vendor_securities, vendor_subjects, vendor_tone, model_version, taxonomy_version, securities_version, code_version,
+       topic, `partition`, `offset`
+FROM documents FINAL
+WHERE id = {id:String} LIMIT 1""",
+        id=id_,
+    )
+
+
+def mentions_of(id_: str) -> Query:
+    return query(
+        """
+SELECT code, name, surface, field, start, `end`, section, page, sentiment, sentiment_score, relevance, confidence, evidence, role
+FROM mentions FINAL
+WHERE document_id = {id:String} ORDER BY field DESC, start""",
+        id=id_,
+    )
+
+
+def themes_of(id_: str) -> Query:
+    return query(
+        """
+SELECT theme, score, evidence.field AS fields, evidence.start AS starts, evidence.`end` AS ends
+FROM document_themes FINAL
+WHERE document_id = {id:String} ORDER BY score DESC""",
+        id=id_,
+    )
+
+
+def copies(story: str) -> Query:
+    """The documents of one story, the first one first."""
+    return query(
+        f"""
+SELECT {COLUMNS}
+FROM documents FINAL
+WHERE story_id = {{story:String}} ORDER BY published_at, copy_number, id LIMIT 200""",
+        story=story,
+    )
+
+
+def stories(scope: Scope, filter_: Filter, order: str = "spread", limit: int = 30) -> Query:
+    """Stories of the window with their first document, spread and tone; copies folded."""
+    where, values = conditions(filter_)
+    orders = {
+        "spread": "copies DESC, publishers DESC, first_at DESC",
+        "newest": "first_at DESC",
+        "fastest": "per_hour DESC, copies DESC",
+    }
+    return query(
+        f"""
+SELECT if(story_id = '', id, story_id) AS story, uniqExact(id) AS copies,
+       {"uniqExact(if(publisher = '', source, publisher))"} AS publishers,
+       argMin(title, published_at) AS title, argMin(id, published_at) AS first_id,
+       argMin(if(publisher = '', source, publisher), published_at) AS first_publisher,
+       min(published_at) AS first_at, max(published_at) AS last_at,
+       dateDiff('second', min(published_at), max(published_at)) / 60 AS minutes,
+       uniqExact(id) / greatest(dateDiff('second', min(published_at), max(published_at)) / 3600, 0.25) AS per_hour,
+       avg(sentiment_score) AS tone, groupUniqArrayArray(5)(themes) AS themes, groupUniqArrayArray(8)(codes) AS codes
+FROM documents FINAL
+WHERE {WINDOW}{where}
+GROUP BY story ORDER BY {orders[order]}, story LIMIT {{limit:UInt32}}""",
+        **windowed(scope, limit=limit, **values),
+    )

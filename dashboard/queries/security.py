@@ -1,0 +1,109 @@
+"""SQL of the security page."""
+
+from __future__ import annotations
+
+from dashboard.queries import BACK, IN_BACK, WINDOW, bucket, counted, windowed, with_history
+from dashboard.query import Query, query
+from dashboard.scope import Scope
+
+MEAN = "sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001)"
+
+
+def known() -> Query:
+    """Every security that was mentioned, the most mentioned first."""
+    return query(
+        "SELECT code, argMax(name, published_at) AS name, uniqExact(document_id) AS n FROM mentions FINAL GROUP BY code ORDER BY n DESC, code"
+    )
+
+
+def headline(scope: Scope, code: str) -> Query:
+    return query(
+        f"""
+SELECT {BACK} AS back, uniqExact(document_id) AS documents, {counted("story")} AS stories,
+       {counted("publisher")} AS publishers, {MEAN} AS tone,
+       uniqExactIf(document_id, sentiment = 'positive') AS positive, uniqExactIf(document_id, sentiment = 'negative') AS negative
+FROM mentions FINAL
+WHERE code = {{code:String}} AND {IN_BACK}
+GROUP BY back ORDER BY back""",
+        **with_history(scope, code=code),
+    )
+
+
+def life(code: str) -> Query:
+    """First and last mention ever, and how many documents; `confident` leaves out doubtful links."""
+    return query(
+        """
+SELECT min(published_at) AS first, max(published_at) AS last, uniqExact(document_id) AS n, argMin(document_id, published_at) AS first_id,
+       groupUniqArray(10)(surface) AS surfaces
+FROM mentions FINAL WHERE code = {code:String}""",
+        code=code,
+    )
+
+
+def steps(scope: Scope, code: str) -> Query:
+    return query(
+        f"""
+SELECT {bucket(scope)} AS at, sentiment, {counted(scope.basis)} AS n, {MEAN} AS tone
+FROM mentions FINAL
+WHERE code = {{code:String}} AND {WINDOW}
+GROUP BY at, sentiment ORDER BY at, sentiment""",
+        **windowed(scope, code=code),
+    )
+
+
+def themes(scope: Scope, code: str) -> Query:
+    """Themes of the documents that name the security, with the tone towards it in each."""
+    return query(
+        f"""
+SELECT arrayJoin(if(empty(themes), [''], themes)) AS theme, {counted(scope.basis)} AS n, {MEAN} AS tone
+FROM mentions FINAL
+WHERE code = {{code:String}} AND {WINDOW}
+GROUP BY theme ORDER BY n DESC, theme""",
+        **windowed(scope, code=code),
+    )
+
+
+def peers(scope: Scope, code: str) -> Query:
+    """Securities named in the same documents."""
+    return query(
+        f"""
+SELECT arrayJoin(codes) AS peer, uniqExact(id) AS n, max(published_at) AS last
+FROM documents FINAL
+WHERE has(codes, {{code:String}}) AND {WINDOW} AND peer != {{code:String}}
+GROUP BY peer ORDER BY n DESC, peer LIMIT 20""",
+        **windowed(scope, code=code),
+    )
+
+
+def mentions(scope: Scope, code: str, tone: str = "", limit: int = 30) -> Query:
+    """Every mention with its sentence and why it was linked, newest first."""
+    of_tone = "AND sentiment = {tone:String}" if tone else ""
+    return query(
+        f"""
+SELECT m.published_at AS published_at, m.document_id AS document_id, d.title AS title, d.url AS url, m.publisher AS publisher,
+       m.source AS source, m.kind AS kind, m.field AS field, m.start AS start, m.`end` AS `end`, m.sentence AS sentence,
+       m.sentence_start AS sentence_start, m.section AS section, m.page AS page, m.surface AS surface, m.sentiment AS sentiment,
+       m.sentiment_score AS sentiment_score, m.relevance AS relevance, m.confidence AS confidence, m.evidence AS evidence,
+       m.role AS role, m.copy_number AS copy_number
+FROM (
+    SELECT * FROM mentions FINAL WHERE code = {{code:String}} AND {WINDOW} {of_tone}
+    ORDER BY published_at DESC, document_id, field DESC, start LIMIT {{limit:UInt32}}
+) AS m
+LEFT JOIN (
+    SELECT id, title, url FROM documents FINAL WHERE has(codes, {{code:String}}) AND {WINDOW}
+) AS d ON d.id = m.document_id
+ORDER BY published_at DESC, document_id, field DESC, start""",
+        **windowed(scope, code=code, limit=limit, **({"tone": tone} if tone else {})),
+    )
+
+
+def ratings(scope: Scope, code: str) -> Query:
+    """Broker reports that name the security, with rating, its change, target price and analysts."""
+    return query(
+        f"""
+SELECT published_at, broker, rating, rating_action, previous_rating, target_price, analysts.name AS analysts, report_type, title, document_id
+FROM reports FINAL
+WHERE {WINDOW} AND document_id IN (SELECT document_id FROM mentions FINAL WHERE code = {{code:String}})
+ORDER BY published_at DESC, document_id LIMIT 200""",
+        **windowed(scope, code=code),
+    )

@@ -1,0 +1,108 @@
+"""SQL of the theme page."""
+
+from __future__ import annotations
+
+from dashboard.queries import BACK, IN_BACK, WINDOW, bucket, counted, windowed, with_history
+from dashboard.query import Query, query
+from dashboard.scope import Scope
+
+
+def headline(scope: Scope, theme: str) -> Query:
+    """Documents, stories, publishers, companies and tone: one row per `back`."""
+    return query(
+        f"""
+SELECT {BACK} AS back, uniqExact(document_id) AS documents, {counted("story")} AS stories,
+       {counted("publisher")} AS publishers, uniqExactArray(codes) AS companies, avg(sentiment_score) AS tone,
+       countIf(sentiment = 'positive') AS positive, countIf(sentiment = 'negative') AS negative
+FROM document_themes FINAL
+WHERE theme = {{theme:String}} AND {IN_BACK}
+GROUP BY back ORDER BY back""",
+        **with_history(scope, theme=theme),
+    )
+
+
+def steps(scope: Scope, theme: str) -> Query:
+    """Documents by tone and the mean score, by step."""
+    return query(
+        f"""
+SELECT {bucket(scope)} AS at, sentiment, {counted(scope.basis)} AS n, avg(sentiment_score) AS tone
+FROM document_themes FINAL
+WHERE theme = {{theme:String}} AND {WINDOW}
+GROUP BY at, sentiment ORDER BY at, sentiment""",
+        **windowed(scope, theme=theme),
+    )
+
+
+def compared(scope: Scope, themes: list[str]) -> Query:
+    """Count and tone of several themes by step."""
+    return query(
+        f"""
+SELECT theme, {bucket(scope)} AS at, {counted(scope.basis)} AS n, avg(sentiment_score) AS tone
+FROM document_themes FINAL
+WHERE theme IN {{themes:Array(String)}} AND {WINDOW}
+GROUP BY theme, at ORDER BY theme, at""",
+        **windowed(scope, themes=themes),
+    )
+
+
+def securities(scope: Scope, theme: str) -> Query:
+    """Securities mentioned in the theme's documents: count, share of the theme's count, tone towards each."""
+    return query(
+        f"""
+WITH (SELECT {counted(scope.basis)} FROM document_themes FINAL WHERE theme = {{theme:String}} AND {WINDOW}) AS whole
+SELECT code, {counted(scope.basis)} AS n, n / greatest(whole, 1) AS share,
+       sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001) AS tone, max(published_at) AS last
+FROM mentions FINAL
+WHERE has(themes, {{theme:String}}) AND {WINDOW}
+GROUP BY code ORDER BY n DESC, code LIMIT 50""",
+        **windowed(scope, theme=theme),
+    )
+
+
+def pairs(scope: Scope, theme: str = "", limit: int = 60) -> Query:
+    """Pairs of securities named in the same documents, of a theme or of all."""
+    of_theme = "has(themes, {theme:String}) AND " if theme else ""
+    return query(
+        f"""
+SELECT a, b, uniqExact(id) AS n
+FROM (
+    SELECT id, arrayJoin(arraySlice(arraySort(codes), 1, 12)) AS a, arraySlice(arraySort(codes), 1, 12) AS others
+    FROM documents FINAL
+    WHERE {of_theme}length(codes) BETWEEN 2 AND 30 AND {WINDOW}
+)
+ARRAY JOIN others AS b
+WHERE a < b
+GROUP BY a, b ORDER BY n DESC, a, b LIMIT {{limit:UInt32}}""",
+        **windowed(scope, limit=limit, **({"theme": theme} if theme else {})),
+    )
+
+
+def together(scope: Scope, theme: str) -> Query:
+    """Other themes of the same documents."""
+    return query(
+        f"""
+SELECT arrayJoin(themes) AS other, uniqExact(id) AS n, avg(sentiment_score) AS tone
+FROM documents FINAL
+WHERE has(themes, {{theme:String}}) AND {WINDOW} AND other != {{theme:String}}
+GROUP BY other ORDER BY n DESC, other""",
+        **windowed(scope, theme=theme),
+    )
+
+
+def recommendations(scope: Scope, theme: str = "", code: str = "") -> Query:
+    """Securities that broker reports recommend by name, newest first, of a theme or of one security."""
+    of_theme = (
+        "AND document_id IN (SELECT document_id FROM document_themes FINAL WHERE theme = {theme:String})"
+        if theme
+        else ""
+    )
+    of_code = "AND r.code = {code:String}" if code else ""
+    values = {k: v for k, v in (("theme", theme), ("code", code)) if v}
+    return query(
+        f"""
+SELECT published_at, broker, r.name AS name, r.code AS code, r.reason AS reason, r.`group` AS `group`, rating, title, document_id
+FROM reports FINAL ARRAY JOIN recommendations AS r
+WHERE {WINDOW} {of_theme} {of_code}
+ORDER BY published_at DESC, document_id, name LIMIT 200""",
+        **windowed(scope, **values),
+    )

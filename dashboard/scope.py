@@ -1,0 +1,99 @@
+"""What is looked at: a window of event time, how to count, and the earlier windows that say what is usual.
+
+Pure: the page's state gives the presets, the store gives the newest document's time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from dashboard.query import SHANGHAI
+
+PRESETS = ("1h", "today", "5d", "30d", "custom")
+BASES = ("raw", "story", "publisher")
+DAY = timedelta(days=1)
+# A step of time for about 24 to 60 points over the window.
+STEPS = (
+    (timedelta(hours=2), 2),
+    (timedelta(hours=6), 10),
+    (timedelta(days=1, hours=1), 60),
+    (timedelta(days=6), 240),
+    (timedelta(days=45), 1440),
+)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The window [start, end) and the counting basis."""
+
+    start: datetime
+    end: datetime
+    preset: str = "custom"
+    basis: str = "raw"
+
+    @property
+    def length(self) -> timedelta:
+        return self.end - self.start
+
+    @property
+    def step(self) -> int:
+        """Minutes in one bucket of a trend."""
+        return next((minutes for limit, minutes in STEPS if self.length <= limit), 10080)
+
+    @property
+    def period(self) -> timedelta:
+        """How far apart the earlier windows lie: a day where the hour matters, else whole weeks."""
+        if self.preset in ("1h", "today"):
+            return DAY
+        return timedelta(weeks=max(1, -(-self.length // timedelta(weeks=1))))
+
+    @property
+    def history(self) -> int:
+        """How many earlier windows are compared with."""
+        return 20 if self.preset in ("1h", "today") else 4
+
+    def usual_windows(self, first: datetime) -> list[int]:
+        """Numbers of the earlier windows (1: the one before) that lie within the data and on the same kind of day."""
+
+        def comparable(k: int) -> bool:
+            start, end = self.start - k * self.period, self.end - k * self.period
+            same_kind = self.period != DAY or (end.weekday() < 5) == (self.end.weekday() < 5)
+            return same_kind and start >= first - timedelta(hours=1)
+
+        return [k for k in range(1, self.history + 1) if comparable(k)]
+
+
+def window(preset: str, newest: datetime, basis: str = "raw", custom: tuple[date, date] | None = None) -> Scope:
+    """The window that a preset means when `newest` is the time of the newest document."""
+    end = newest.astimezone(SHANGHAI).replace(microsecond=0) + timedelta(seconds=1)
+    if preset == "custom" and custom:
+        first, last = min(custom), max(custom)
+        start = datetime.combine(first, time(), SHANGHAI)
+        return Scope(start, datetime.combine(last, time(), SHANGHAI) + DAY, "custom", basis)
+    if preset == "1h":
+        return Scope(end - timedelta(hours=1), end, preset, basis)
+    if preset == "today":
+        return Scope(
+            end.replace(hour=0, minute=0, second=0) if end.hour + end.minute else end - DAY, end, preset, basis
+        )
+    days = 30 if preset == "30d" else 5
+    return Scope(end - days * DAY, end, preset if preset in PRESETS else "5d", basis)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A count beside its usual value."""
+
+    count: float
+    usual: float | None  # None: no earlier window to compare with
+
+    @property
+    def ratio(self) -> float | None:
+        """Relative change, 0.5 for half as much again; None where usual is unknown or zero."""
+        return None if not self.usual else self.count / self.usual - 1
+
+    @property
+    def burst(self) -> bool:
+        """Far more than usual: three standard deviations of a Poisson count, and at least five."""
+        return self.usual is not None and self.count >= 5 and self.count - self.usual >= 3 * max(self.usual, 1) ** 0.5

@@ -1,0 +1,79 @@
+"""`fengxiang dashboard`: serve the pages until interrupted."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from deploy.cli import UserError
+from deploy.settings import load
+
+APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
+FONT = "Inter, 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', 'WenQuanYi Micro Hei', system-ui, sans-serif"
+LOOK = {
+    "theme.font": FONT,
+    "theme.baseRadius": "10px",
+    "theme.baseFontSize": 15,
+    "theme.light.primaryColor": "#2563eb",
+    "theme.light.backgroundColor": "#ffffff",
+    "theme.light.secondaryBackgroundColor": "#f6f8fb",
+    "theme.light.textColor": "#1b2430",
+    "theme.light.borderColor": "#e3e8ef",
+    "theme.dark.primaryColor": "#5b9dff",
+    "theme.dark.backgroundColor": "#0e131b",
+    "theme.dark.secondaryBackgroundColor": "#161d28",
+    "theme.dark.textColor": "#e4e9f1",
+    "theme.dark.borderColor": "#2a3341",
+}
+
+
+def options(host: str, port: int) -> dict[str, Any]:
+    """Streamlit's configuration: no telemetry, no developer's toolbar, our look."""
+    return {
+        "server.address": host,
+        "server.port": port,
+        "server.headless": True,
+        "server.fileWatcherType": "none",
+        "server.runOnSave": False,
+        "browser.gatherUsageStats": False,
+        "client.toolbarMode": "viewer",
+        "client.showErrorDetails": "none",
+        "runner.magicEnabled": False,
+        "logger.level": "warning",
+        **LOOK,
+    }
+
+
+def check_free(host: str, port: int) -> None:
+    """Raise `UserError` where the address can't be served on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        if os.name != "nt":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UserError(
+                f"the dashboard can't listen on {host}:{port} ({error.strerror}): stop what uses it, or choose another"
+                " with --port or FENGXIANG_DASHBOARD__PORT"
+            ) from error
+
+
+def command(
+    host: str = typer.Option("", help="Address to listen on; the setting dashboard.host by default. 监听地址"),
+    port: int = typer.Option(0, min=0, max=65535, help="Port; the setting dashboard.port by default. 端口"),
+) -> None:
+    """Run the dashboard. 看板"""
+    settings = load().dashboard
+    host, port = host or settings.host, port or settings.port
+    check_free(host, port)
+    from streamlit.web import bootstrap
+
+    flags = options(host, port)
+    bootstrap.load_config_options(flag_options={key.replace(".", "_"): value for key, value in flags.items()})
+    typer.echo(f"dashboard 看板: http://{host}:{port}")
+    bootstrap.run(str(APP), False, [], {})
