@@ -23,7 +23,7 @@ FIRST_DAY, LAST_DAY = datetime(1925, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzi
 class Analyser(Protocol):
     """The text models (`models.analyse.Analyser`)."""
 
-    def analyse(self, documents: list[Document]) -> list[Analysis]: ...
+    def analyse(self, documents: Sequence[Document]) -> list[Analysis]: ...
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,11 @@ def command() -> None:
 def load_analyser(settings: Settings) -> Analyser:
     """The text models. Raises `UserError` when they can't be loaded."""
     from models.analyse import Analyser as TextModels
+    from models.encoder import ModelError
+    from models.themes import ThemeError
 
-    analyser: Analyser = TextModels()
-    return analyser
+    model = settings.model
+    try:
+        return TextModels.load(model.path, model.threads, model.device, model.batch_size, model.themes)
+    except (ModelError, ThemeError) as error:
+        raise UserError(str(error)) from error
