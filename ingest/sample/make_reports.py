@@ -55,7 +55,9 @@ PLAIN = ParagraphStyle("plain", fontName=FONT, wordWrap="CJK")
 BODY = ParagraphStyle("body", PLAIN, fontSize=10.5, leading=18.5, firstLineIndent=21, spaceAfter=6)
 ITEM = ParagraphStyle("item", BODY, firstLineIndent=0)
 SMALL = ParagraphStyle("small", PLAIN, fontSize=8, leading=13, spaceAfter=2)
-HEAD = ParagraphStyle("head", PLAIN, fontSize=12, leading=18, spaceBefore=8, spaceAfter=5, textColor=BLUE)
+HEAD = ParagraphStyle(
+    "head", PLAIN, fontSize=12, leading=18, spaceBefore=8, spaceAfter=5, textColor=BLUE, keepWithNext=1
+)
 RATING = ParagraphStyle("rating", HEAD, fontSize=14, leading=20)
 CELL = ParagraphStyle("cell", SMALL, alignment=TA_CENTER, spaceAfter=0)
 
