@@ -26,6 +26,7 @@ from ingest.drain import Drain, outbox_of
 from ingest.fields import KINDS, Options, RowError
 from ingest.files import FileError, Item, Reader
 from ingest.outbox import Outbox, OutboxFull, State
+from ingest.pdf import ReportReader
 from ingest.times import parse_time
 from models.records import Document, Kind
 
@@ -56,7 +57,8 @@ def command(
     """
     logging.getLogger().addHandler(logging.NullHandler())  # troubles are shown with the progress
     settings = load()
-    reader = _reader(settings, map_ or [], kind, source, date)
+    pdfs = ReportReader()
+    reader = _reader(settings, pdfs, map_ or [], kind, source, date)
     paths = _paths(inputs or [], sample)
     console = Console(stderr=True)
     outbox = outbox_of(settings)
@@ -69,6 +71,7 @@ def command(
     except FileError as error:
         raise UserError(str(error)) from error
     finally:
+        pdfs.close()
         drain.stop()
     result = run.result()
     if json_:
@@ -79,9 +82,7 @@ def command(
         raise typer.Exit(1)
 
 
-def _reader(settings: Settings, maps: list[str], kind: str, source: str, date: str) -> Reader:
-    from ingest.pdf import read_report
-
+def _reader(settings: Settings, pdfs: ReportReader, maps: list[str], kind: str, source: str, date: str) -> Reader:
     names = {}
     for text in maps:
         name, _, column = text.partition("=")
@@ -99,7 +100,7 @@ def _reader(settings: Settings, maps: list[str], kind: str, source: str, date: s
         options = Options(now=datetime.now(UTC), source=source, kind=given, published_at=default_time, names=names)
     except RowError as error:
         raise UserError(f"--map: {error}") from error
-    return Reader(options, max_bytes=settings.ingest.max_file_mb * 1_000_000, pdf=read_report)
+    return Reader(options, max_bytes=settings.ingest.max_file_mb * 1_000_000, pdf=pdfs.read)
 
 
 def _paths(inputs: list[str], sample: bool) -> list[Path]:
