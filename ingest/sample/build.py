@@ -134,7 +134,11 @@ def expectation(text: Text, doc: dict[str, Any], codes: dict[str, str]) -> dict[
             raise ValueError(f"{text.title}: expected mention {surface!r} does not occur")
         span = {"field": field, "start": start, "end": start + len(surface)}
         mentions.append({"code": codes[surface], "surface": surface, **span, "tone": TONES[sign]})
-    return {"id": doc["id"], "source": doc["source"], "tone": tone, "themes": themes.replace("-", "").split()} | {
+    return {
+        "id": doc["id"],
+        "source": doc["source"],
+        "tone": tone,
+        "themes": [] if themes == "-" else themes.split(),
         "mentions": mentions,
         "not_mentioned": absent,
     }
