@@ -40,7 +40,7 @@ class FailureLimit:
 
     def note(self, *, good: int, bad: int, example: str = "") -> None:
         """Count a batch. Raises `TooManyFailures`."""
-        self._outcomes.extend([True] * bad + [False] * good)
+        self._outcomes.extend([False] * good + [True] * bad)
         failures = sum(self._outcomes)
         if bad and failures > self._allowed:
             raise TooManyFailures(

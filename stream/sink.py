@@ -4,6 +4,7 @@
 * Doing a batch again changes nothing: keys are the document's, versions are the analysis's, and an insert carries a
   token made of the batch's place in the log, so that an identical batch isn't even written twice.
 * A document analysed anew may name fewer companies or other themes: keys that it no longer has get tombstones.
+* Each document gets its place among the stories here (`stream.stories`), where all documents pass in one order.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 import msgspec
 from clickhouse_connect.driver.client import Client
 
+from models.stories import Placement
 from stream.deadletters import Record, dead_letter
 from stream.records import AnalysedDocument, BadMessage, DeadLetter, decode, encode
 from stream.rows import (
@@ -32,6 +34,7 @@ from stream.rows import (
     version_of,
 )
 from stream.store import BadRows, StoreAway, classify, first_line
+from stream.stories import Placer
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,13 @@ class Stored(NamedTuple):
     published_at: datetime
     fetched_at: datetime
     version: int
+    story_id: str
+    copy_number: int
+    novelty: float
+
+    @property
+    def placement(self) -> Placement:
+        return Placement(self.story_id, self.copy_number, self.novelty)
 
 
 class Sink:
@@ -53,6 +63,7 @@ class Sink:
     def __init__(self, connect: Callable[[], Client], *, epochs: dict[str, str], clock: Callable[[], datetime]) -> None:
         self._connect, self._epochs, self._clock = connect, epochs, clock
         self._client: Client | None = None
+        self._placer = Placer(self._query)
 
     def store(self, records: Sequence[Record]) -> list[DeadLetter]:
         """Store a batch of `fengxiang.analyses`; returns what can't be stored, ever. Raises `StoreAway`: try again."""
@@ -62,6 +73,9 @@ class Sink:
                 messages.append((record, decode(record.value, AnalysedDocument)))
             except BadMessage as error:
                 dead.append(self._bury(record, error))
+        if records:
+            offsets = [record.offset for record in records]
+            self._placer.follow(records[0].topic, records[0].partition, min(offsets), max(offsets))
         try:
             self._insert([message for _, message in messages], token=token(records, self._epochs))
         except BadRows as error:
@@ -97,9 +111,12 @@ class Sink:
         stored = self._stored(list(latest))
         rows = Rows()
         try:
-            current = [m for message in latest.values() if (m := _renewed(message, stored.get(message.document.id)))]
+            placed = self._placer.place(list(latest.values()), {id_: row.placement for id_, row in stored.items()})
+            current = [m for message in placed if (m := _renewed(message, stored.get(message.document.id)))]
             for message in current:
                 rows.add(message)
+        except StoreAway:
+            raise
         except Exception as error:
             raise BadRows(first_line(error)) from error
         self._add_tombstones(rows, {message.document.id: message for message in current}, stored)
@@ -110,7 +127,10 @@ class Sink:
         """The documents that the store has already; usually none, and then nothing else is asked."""
         if not ids:
             return {}
-        sql = "SELECT id, published_at, fetched_at, version FROM documents FINAL WHERE id IN {ids:Array(String)}"
+        sql = (
+            "SELECT id, published_at, fetched_at, version, story_id, copy_number, novelty"
+            " FROM documents FINAL WHERE id IN {ids:Array(String)}"
+        )
         return {row[0]: Stored(*row[1:]) for row in self._query(sql, {"ids": list(ids)})}
 
     def _add_tombstones(self, rows: Rows, messages: dict[str, AnalysedDocument], stored: dict[str, Stored]) -> None:

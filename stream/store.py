@@ -49,10 +49,10 @@ def database_name(settings: Settings) -> str:
 def classify(error: Exception) -> StoreAway | BadRows:
     """What an insert's exception means: try again, or give up on the rows."""
     text = first_line(error)
-    if isinstance(error, DatabaseError):
-        return BadRows(text) if (error_code(error) or 0) in BAD_DATA_CODES else StoreAway(text)
-    if isinstance(error, (DataError, ProgrammingError)):
+    if isinstance(error, (DataError, ProgrammingError)):  # the client's own, and subclasses of DatabaseError
         return BadRows(text)
+    if isinstance(error, DatabaseError):
+        return BadRows(text) if error_code(error) in BAD_DATA_CODES else StoreAway(text)
     if isinstance(error, (ClickHouseError, OSError)):
         return StoreAway(text)
     if isinstance(

@@ -4,7 +4,7 @@
 -- How often each security is named, by time step. `minutes` is the step: 60, 1440 for days.
 CREATE OR REPLACE VIEW mention_trend AS
 SELECT
-    toStartOfInterval(published_at, toIntervalMinute({minutes:UInt32}), 'Asia/Shanghai') AS bucket,
+    toDateTime64(toStartOfInterval(published_at, toIntervalMinute({minutes:UInt32}), 'Asia/Shanghai'), 3, 'Asia/Shanghai') AS bucket,
     code,
     anyLast(name) AS name,
     count() AS mentions,
@@ -22,7 +22,7 @@ GROUP BY bucket, code;
 -- How much is written on each theme, by time step.
 CREATE OR REPLACE VIEW theme_trend AS
 SELECT
-    toStartOfInterval(published_at, toIntervalMinute({minutes:UInt32}), 'Asia/Shanghai') AS bucket,
+    toDateTime64(toStartOfInterval(published_at, toIntervalMinute({minutes:UInt32}), 'Asia/Shanghai'), 3, 'Asia/Shanghai') AS bucket,
     theme,
     uniqExact(document_id) AS documents,
     uniqExact(if(story_id = '', document_id, story_id)) AS stories,

@@ -1,0 +1,76 @@
+"""The views count documents, stories and publishers once, and read only their window."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from models.records import Report
+from stream.deadletters import Record
+from stream.records import ANALYSES, encode
+from stream.sink import Sink
+from tests.fixtures.clickhouse import ClickHouseServer
+from tests.stream.test_rows import AT, analysed
+
+NOON = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)  # 12:00 in Shanghai
+WINDOW = "from='2026-11-02 00:00:00', to='2026-11-03 00:00:00'"
+
+
+@pytest.fixture
+def filled(clickhouse_server: ClickHouseServer, stored: Client) -> Client:
+    """Three copies of a story by two publishers, one other story, one of the day before; everything stored twice."""
+    story = [
+        analysed(n, publisher=publisher, published_at=NOON + timedelta(minutes=n), body="@600001.SH @600002.SH #game")
+        for n, publisher in ((1, "甲报"), (2, "甲报"), (3, "乙报"))
+    ]
+    story = [msgspec.structs.replace(m, analysis=msgspec.structs.replace(m.analysis, story_id="s")) for m in story]
+    report = Report(broker="某证券", rating="增持", previous_rating="买入", rating_action="下调")
+    others = [
+        analysed(4, publisher="丙报", published_at=NOON + timedelta(hours=2), body="@600001.SH #game", report=report),
+        analysed(
+            5, published_at=NOON - timedelta(days=1), body="@600001.SH #game", report=Report(rating_action="维持")
+        ),
+    ]
+    sink = Sink(lambda: clickhouse_server.client(database=stored.database), epochs={}, clock=lambda: AT)
+    for _ in range(2):
+        for first, messages in ((0, story), (3, others), (0, [*story, *others])):
+            batch = [Record(ANALYSES, 0, first + n, b"", encode(m)) for n, m in enumerate(messages)]
+            assert sink.store(batch) == []
+    return stored
+
+
+def rows(client: Client, sql: str) -> list[dict[str, object]]:
+    return list(client.query(sql).named_results())
+
+
+def test_mention_trend(filled: Client) -> None:
+    sql = f"SELECT * FROM mention_trend({WINDOW}, minutes=60) WHERE code = '600001.SH' ORDER BY bucket"
+    noon, later = rows(filled, sql)
+    assert (noon["mentions"], noon["documents"], noon["stories"], noon["publishers"]) == (3, 3, 1, 2)
+    assert str(noon["bucket"]).startswith("2026-11-02 12:00:00")
+    assert (later["documents"], later["stories"], later["neutral"]) == (1, 1, 1)
+
+
+def test_theme_trend(filled: Client) -> None:
+    (day,) = rows(filled, f"SELECT * FROM theme_trend({WINDOW}, minutes=1440)")
+    assert (day["theme"], day["documents"], day["stories"], day["publishers"]) == ("game", 4, 2, 3)
+
+
+def test_security_day(filled: Client) -> None:
+    (day,) = rows(filled, f"SELECT * FROM security_day({WINDOW}) WHERE code = '600001.SH'")
+    assert (str(day["day"]), day["documents"], day["stories"], day["themes"]) == ("2026-11-02", 4, 2, ["game"])
+
+
+def test_comention(filled: Client) -> None:
+    (pair,) = rows(filled, f"SELECT * FROM comention({WINDOW}, max_codes=20)")
+    assert (pair["code_a"], pair["code_b"]) == ("600001.SH", "600002.SH")
+    assert (pair["documents"], pair["stories"], pair["publishers"]) == (3, 1, 2)
+
+
+def test_rating_change(filled: Client) -> None:
+    (change,) = rows(filled, f"SELECT * FROM rating_change({WINDOW})")
+    assert (change["broker"], change["previous_rating"], change["rating"]) == ("某证券", "买入", "增持")
+    assert rows(filled, "SELECT * FROM rating_change(from='2026-11-01 00:00:00', to='2026-11-02 00:00:00')") == []
