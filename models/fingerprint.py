@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 SHINGLE: Final = 5
 WIDTH: Final = 128  # values in a signature
+MAX_TEXT: Final = 20_000  # characters that count
 ROWS: Final = 4  # values in a band: 32 bands find pairs from a Jaccard similarity of about 0.4 on
 
 Hashes = npt.NDArray[np.uint64]
@@ -32,13 +33,13 @@ _EMPTY = np.uint32(0xFFFFFFFF)
 
 def reduce(text: str) -> str:
     """What copies of a text have in common: letters, digits and characters, without date lines."""
-    text = unicodedata.normalize("NFKC", text[:20_000]).lower()
+    text = unicodedata.normalize("NFKC", text[:MAX_TEXT]).lower()
     return "".join(_KEPT.findall(_DATE_LINE.sub("", text)))
 
 
 def numbers(text: str) -> frozenset[str]:
     """The figures in a text; wires that differ only in these tell different news."""
-    text = unicodedata.normalize("NFKC", text[:20_000])
+    text = unicodedata.normalize("NFKC", text[:MAX_TEXT])
     return frozenset(_NUMBER.findall(_DATE_LINE.sub("", text)))
 
 

