@@ -13,6 +13,9 @@ import pypdfium2
 import pytest
 import yaml
 
+from ingest.fields import Options
+from ingest.files import Reader
+from ingest.pdf import ReportReader
 from ingest.sample import build
 from models.records import Document
 
@@ -166,3 +169,22 @@ def test_there_are_three_weeklies_and_two_company_reports() -> None:
     ratings = {path.stem: yaml.safe_load(path.read_text("utf-8"))["rating"] for path in REPORTS}
     assert sorted(name.split("_")[0] for name in ratings) == ["company"] * 2 + ["weekly"] * 3
     assert {rating[-3:-1] for rating in ratings.values()} == {"维持", "上调", "下调", "首次"}
+
+
+def test_the_reader_takes_all_of_it() -> None:
+    pdfs = ReportReader()
+    try:
+        reader = Reader(Options(now=datetime(2026, 11, 21, tzinfo=UTC)), max_bytes=1_000_000, pdf=pdfs.read)
+        items = [*reader.read(SAMPLE / "corpus.jsonl"), *reader.read(SAMPLE / "reports")]
+    finally:
+        pdfs.close()
+    assert [item for item in items if not isinstance(item, Document)] == []
+    assert len({item.id for item in items if isinstance(item, Document)}) == len(rows("corpus.jsonl")) + len(REPORTS)
+    read = {item.title: item.report for item in items if isinstance(item, Document) and item.report}
+    for source in REPORTS:
+        written = yaml.safe_load(source.read_text("utf-8"))
+        report = read[written["title"]]
+        assert f"{report.rating}（{report.rating_action}）" == written["rating"]
+        assert [analyst.licence for analyst in report.analysts] == [
+            analyst["licence"] for analyst in written["analysts"]
+        ]
