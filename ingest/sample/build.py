@@ -89,7 +89,7 @@ def split(content: str) -> list[str]:
 
 
 def copies_of(text: Text) -> Iterator[Text]:
-    """The same item as other vendors carry it: own dateline, small edits, sometimes cut short."""
+    """The same item as other vendors carry it: own dateline, small edits, sometimes cut short or titled otherwise."""
     for order in text.copies:
         match = re.fullmatch(r"(\w+)\+(\d+)(?:/(\d+))?", order)
         if not match:
@@ -99,8 +99,9 @@ def copies_of(text: Text) -> Iterator[Text]:
         for old, new in REWRITES[publisher]:
             body = body.replace(old, new)
         body = f"{body[:limit]}……" if limit else body
+        title = body.partition("。")[0] if publisher == "电讯" else text.title
         body = f"{PUBLISHERS[publisher][2]}{at.month}月{at.day}日{'电' if publisher == '电讯' else '讯'}，{body}"
-        yield replace(text, at=at, publisher=publisher, body=body, tags=(), expected="", copies=())
+        yield replace(text, at=at, publisher=publisher, title=title, body=body, tags=(), expected="", copies=())
 
 
 def document(text: Text, native_id: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ingest.files import Reader
 from ingest.pdf import ReportReader
 from ingest.sample import build
 from models.records import Document
+from models.stories import StoryIndex
 
 SAMPLE = Path(build.__file__).parent
 THEMES = {
@@ -114,14 +115,16 @@ def test_tones_differ_within_articles_and_words_are_no_companies(expected: list[
 
 
 def test_wires_are_syndicated_minutes_apart_and_some_are_cut(documents: dict[str, Document]) -> None:
-    stories = defaultdict(list)
-    for document in documents.values():
-        stories[document.title].append(document)
+    index, stories = StoryIndex(), defaultdict(list)
+    for key, document in documents.items():
+        story = index.place(key, document.title, document.body, document.published_at).story_id
+        stories[story].append(document)
     copied = [story for story in stories.values() if len(story) > 1]
     assert len(copied) >= 40 and sum(len(story) == 3 for story in copied) >= 20
     for story in copied:
         assert len({document.source for document in story}) == len({document.body for document in story}) == len(story)
         assert story[-1].published_at - story[0].published_at <= timedelta(minutes=15)
+    assert sum(len({document.title for document in story}) > 1 for story in copied) >= 20
     assert sum(f"……{build.MARKER}" in document.body for document in documents.values()) >= 15
 
 
