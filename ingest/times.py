@@ -38,7 +38,7 @@ def _read(value: object) -> datetime:
         return value
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day)
-    if isinstance(value, int | float) and not isinstance(value, bool) and value == value:
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e20:
         whole = str(int(value))
         if isinstance(value, float) and len(whole) in (9, 10):
             return datetime.fromtimestamp(value, UTC)

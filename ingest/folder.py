@@ -1,0 +1,129 @@
+"""A watched folder: what is put in it is ingested, once.
+
+A file is read when it has had the same size and time for `SETTLED_SECONDS` (somebody may still be copying it) and
+its name is not that of a partial file. It stays where it is: what was done is remembered by content hash in the
+outbox's notes, so a renamed or touched copy is not read again, and a changed file is. Changes are noticed through
+the operating system where it tells, and by looking every `SWEEP_SECONDS`, which network folders need.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from watchfiles import watch
+
+from ingest.fields import Options
+from ingest.files import PARTIAL, Reader
+from ingest.outbox import Outbox
+from ingest.pdf import ReportReader
+
+log = logging.getLogger(__name__)
+
+SETTLED_SECONDS = 2.0
+SWEEP_SECONDS = 30.0
+CHUNK = 500
+_NOTE = "folder"
+
+
+class Folder:
+    """A source (`ingest.runner.Source`) that watches `path`, with all its folders."""
+
+    def __init__(self, path: Path, *, max_bytes: int, clock: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self.name = f"folder {path}"
+        self._max_bytes = max_bytes
+        self._clock = clock
+
+    def run(self, outbox: Outbox, stop: threading.Event) -> None:
+        """Ingest what is there and what comes, until `stop`."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        pdfs = ReportReader()
+        try:
+            while not stop.is_set():
+                self.sweep(outbox, pdfs)
+                waiting = any(not self._settled(file) for file in self._files())
+                self._wait(stop, SETTLED_SECONDS if waiting else SWEEP_SECONDS)
+        finally:
+            pdfs.close()
+
+    def sweep(self, outbox: Outbox, pdfs: ReportReader) -> int:
+        """Ingest every settled file that is new; how many files."""
+        done = _Done(outbox)
+        count = 0
+        for file in self._files():
+            if not self._settled(file) or done.same_file(file):
+                continue
+            mark = _hash(file)
+            if not done.same_content(mark):
+                self._ingest(file, outbox, pdfs)
+                count += 1
+            done.remember(file, mark)
+        return count
+
+    def _ingest(self, file: Path, outbox: Outbox, pdfs: ReportReader) -> None:
+        options = Options(now=datetime.fromtimestamp(self._clock(), UTC))
+        items = iter(Reader(options, max_bytes=self._max_bytes, pdf=pdfs.read).read(file))
+        new = known = 0
+        while chunk := list(islice(items, CHUNK)):
+            added = outbox.add(chunk)
+            new, known = new + added.new, known + added.known
+        log.info("%s: %d new, %d known", file, new, known)
+
+    def _files(self) -> Iterator[Path]:
+        for file in sorted(self.path.rglob("*")):
+            relative = file.relative_to(self.path)
+            if file.is_file() and not any(PARTIAL.search(part) for part in relative.parts):
+                yield file
+
+    def _settled(self, file: Path) -> bool:
+        try:
+            stat = file.stat()
+        except OSError:  # gone meanwhile
+            return False
+        return self._clock() - max(stat.st_mtime, stat.st_ctime) >= SETTLED_SECONDS
+
+    def _wait(self, stop: threading.Event, seconds: float) -> None:
+        """Until something changes, `seconds` have passed, or `stop`."""
+        if seconds < SWEEP_SECONDS:
+            stop.wait(seconds)
+            return
+        watching = watch(
+            self.path, stop_event=stop, rust_timeout=int(seconds * 1000), yield_on_timeout=True, raise_interrupt=False
+        )
+        next(iter(watching), None)
+
+
+class _Done:
+    """What was ingested: per file its size, time and hash. Kept as one note."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._files: dict[str, Any] = outbox.note(_NOTE)
+        self._marks = {entry[2] for entry in self._files.values()}
+
+    def same_file(self, file: Path) -> bool:
+        stat = file.stat()
+        entry = self._files.get(str(file))
+        return entry is not None and entry[:2] == [stat.st_size, stat.st_mtime_ns]
+
+    def same_content(self, mark: str) -> bool:
+        return mark in self._marks
+
+    def remember(self, file: Path, mark: str) -> None:
+        stat = file.stat()
+        self._files[str(file)] = [stat.st_size, stat.st_mtime_ns, mark]
+        self._marks.add(mark)
+        self._outbox.set_note(_NOTE, self._files)
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
