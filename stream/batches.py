@@ -44,24 +44,23 @@ async def batches(stream: Any, size: int, seconds: float) -> AsyncIterator[Batch
     loop = asyncio.get_running_loop()
     upcoming = asyncio.ensure_future(_next(events))
     try:
-        while True:
-            batch = [await upcoming]
+        while (event := await upcoming) is not None:
+            batch = [event]
             upcoming = asyncio.ensure_future(_next(events))
             deadline = loop.time() + seconds
             while len(batch) < size:
                 done, _ = await asyncio.wait({upcoming}, timeout=max(0.0, deadline - loop.time()))
-                if not done:
+                if not done or upcoming.result() is None:
                     break
                 batch.append(upcoming.result())
                 upcoming = asyncio.ensure_future(_next(events))
             yield Batch(batch)
-    except StopAsyncIteration:
-        return
     finally:
         upcoming.cancel()
-        with suppress(asyncio.CancelledError, StopAsyncIteration):
+        with suppress(asyncio.CancelledError):
             await upcoming
 
 
 async def _next(events: AsyncIterator[Any]) -> Any:
-    return await anext(events)
+    """The next event, or None at the stream's end."""
+    return await anext(events, None)

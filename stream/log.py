@@ -42,8 +42,9 @@ class Log:
     def __init__(self, servers: Sequence[str], group: str = "") -> None:
         self._servers, self._group = list(servers), group
         try:
-            self._admin = KafkaAdminClient(bootstrap_servers=self._servers, request_timeout_ms=10_000)
-            self._consumer = KafkaConsumer(bootstrap_servers=self._servers, request_timeout_ms=10_000)
+            patience = {"bootstrap_timeout_ms": 5_000}
+            self._admin = KafkaAdminClient(bootstrap_servers=self._servers, request_timeout_ms=10_000, **patience)
+            self._consumer = KafkaConsumer(bootstrap_servers=self._servers, request_timeout_ms=10_000, **patience)
         except KafkaError as error:
             raise self._away(error) from error
 

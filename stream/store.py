@@ -33,7 +33,7 @@ def connect(settings: Settings, *, writer: bool, database: bool = True, **client
             **arguments,
             autogenerate_session_id=False,
             connect_timeout=5,
-            send_receive_timeout=120,
+            send_receive_timeout=60,
             query_retries=0,
             settings=client_settings or None,
         )

@@ -1,0 +1,80 @@
+"""`fengxiang sql`, `dead` and `migrate` as a person uses them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as parquet
+
+from stream.records import encode
+from tests.fixtures.broker import free_port
+from tests.stream.stack import Stack, make_document, within
+
+ROWS = "SELECT number, toString(number) AS text FROM numbers({n:UInt8})"
+
+
+def test_sql_as_table_csv_json_and_parquet(stack: Stack, tmp_path: Path) -> None:
+    table = stack.cli("sql", ROWS, "-p", "n=3")
+    assert table.returncode == 0 and "number" in table.stdout and "3 行 rows" in table.stdout, table.stderr
+    assert stack.cli("sql", ROWS, "-p", "n=2", "--csv").stdout.splitlines() == ['"number","text"', '0,"0"', '1,"1"']
+    lines = stack.cli("sql", ROWS, "-p", "n=2", "--json").stdout.splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["0", "1"]
+    path = tmp_path / "out.parquet"
+    assert stack.cli("sql", ROWS, "-p", "n=5", "--parquet", str(path)).returncode == 0
+    assert parquet.read_table(path).column("text").to_pylist() == ["0", "1", "2", "3", "4"]
+
+
+def test_sql_only_reads_and_says_clearly_what_is_wrong(stack: Stack) -> None:
+    for arguments, said in [
+        (["SELECT nothing FROM documents"], "nothing"),
+        (["DROP TABLE documents"], "readonly"),
+        (["INSERT INTO mentions (code) VALUES ('x')"], "readonly"),
+        (["SELECT {n:UInt8}", "-p", "n"], "not name=value"),
+        (["SELECT 1", "--csv", "--json"], "choose one"),
+        ([" ; "], "empty statement"),
+        (["SELECT 1", "--parquet", "/nowhere/x.parquet"], "can't write /nowhere/x.parquet"),
+    ]:
+        done = stack.cli("sql", *arguments)
+        assert done.returncode == 1, (arguments, done.stdout)
+        assert said.lower() in done.stderr.lower(), (arguments, done.stderr)
+        assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) == 1
+    assert stack.one("SELECT count() FROM documents") == 0
+
+
+def test_sql_says_where_the_store_should_be(stack: Stack) -> None:
+    stack.overrides["CLICKHOUSE_READER"] = f"http://reader:secret@127.0.0.1:{free_port()}/x"
+    done = stack.cli("sql", "SELECT 1")
+    assert done.returncode == 1 and "does not answer" in done.stderr and "secret" not in done.stderr
+
+
+def test_dead_letters_are_listed_shown_and_replayed(stack: Stack) -> None:
+    stack.start_worker()
+    crash = make_document(1, title="!crash 一次")
+    stack.send([crash])
+    stack.send_raw([(b"odd", b"?")])
+    assert within(60, lambda: stack.one("SELECT count() FROM dead_letters FINAL") == 2), stack.log()
+
+    listed = stack.cli("dead", "list")
+    assert crash.id in listed.stdout and "odd" in listed.stdout
+    only = stack.cli("dead", "list", "--stage", "analyse", "--json").stdout.splitlines()
+    assert [json.loads(line)["document_id"] for line in only] == [crash.id]
+    shown = stack.cli("dead", "show", crash.id[:10])
+    assert "fell over" in shown.stdout and encode(crash).decode() in shown.stdout
+
+    replayed = stack.cli("dead", "replay", crash.id, "odd")
+    assert replayed.returncode == 0, replayed.stderr
+    assert "replayed 1 of 2" in replayed.stdout and "skipped odd" in replayed.stdout
+    assert "replayed" in stack.cli("dead", "list", "--stage", "analyse").stdout
+
+    assert stack.cli("dead", "show", "nobody").returncode == 1
+    assert "--stage" in stack.cli("dead", "replay").stderr
+
+
+def test_migrate_says_what_it_did(stack: Stack) -> None:
+    assert "up to date" in stack.cli("migrate").stdout
+    with stack.client() as client:
+        client.command("TRUNCATE TABLE schema_migrations")
+    dry = stack.cli("migrate", "--dry-run")
+    assert "would apply 0001_tables" in dry.stdout and "CREATE TABLE" in dry.stdout
+    assert "applied 0002_views" in stack.cli("migrate").stdout
