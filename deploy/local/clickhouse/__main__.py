@@ -16,10 +16,12 @@ from aiohttp import web
 
 from deploy.settings import SettingsError, load
 
+from . import sandbox
 from .engine import Engine, StartError
 from .server import Gateway
 from .users import DATABASE, User, UsersError, local_users, read_users
 
+log = logging.getLogger("clickhouse")
 LINE = 1 << 20  # bytes of a request line or header: clients send statements and parameters in the URL
 
 
@@ -55,6 +57,16 @@ async def serve(engine: Engine, users: Mapping[str, User], host: str, port: int)
     await runner.cleanup()
 
 
+def _confine(folder: Path) -> None:
+    """Gives up this machine's other files, where the kernel can. Raises `StartError` for a folder that can't be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(f"data folder {folder}: {error.strerror or error}; choose another (--data)") from error
+    if not sandbox.enter(folder):
+        log.warning("this kernel has no Landlock: SQL is kept from this machine's files by grants and rules alone")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m deploy.local.clickhouse", description="Embedded ClickHouse.")
     parser.add_argument("--data", type=Path, required=True, help="data folder, made where missing")
@@ -66,6 +78,7 @@ def main() -> None:
         settings = load()
         logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
         users = read_users(options.users) if options.users else local_users(settings)
+        _confine(options.data)
         engine = Engine(options.data.resolve(), users, int(settings.local.memory_gb * 1e9))
         engine.create_database(DATABASE)
         asyncio.run(serve(engine, users, options.host, options.port))

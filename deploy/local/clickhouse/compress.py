@@ -21,20 +21,30 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-STEP = 1 << 20
+
+class _BrotliDecompressor:
+    """Brotli with the interface of the others."""
+
+    unused_data = b""
+
+    def __init__(self) -> None:
+        self._stream = brotli.Decompressor()
+
+    def decompress(self, data: bytes, limit: int) -> bytes:
+        return bytes(self._stream.process(data, output_buffer_limit=limit))
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._stream.is_finished())
 
 
-def _brotli_decompressor() -> Any:
-    return brotli.Decompressor()
-
-
-# encoding -> a fresh streaming decompressor
+# encoding -> a fresh decompressor
 DECOMPRESSORS: dict[str, Callable[[], Any]] = {
     "gzip": lambda: zlib.decompressobj(31),
     "deflate": lambda: zlib.decompressobj(15),
     "zstd": zstd.ZstdDecompressor,
     "lz4": lz4.frame.LZ4FrameDecompressor,
-    "br": _brotli_decompressor,
+    "br": _BrotliDecompressor,
 }
 ENCODINGS = frozenset(DECOMPRESSORS)
 
@@ -42,38 +52,24 @@ ENCODINGS = frozenset(DECOMPRESSORS)
 def decompress(body: bytes, encoding: str, limit: int) -> bytes:
     """The body without its Content-Encoding. Raises `ChError`: 48 unknown encoding, 354 damaged, 412 beyond `limit`."""
     if encoding not in DECOMPRESSORS:
-        raise ChError(
-            48, f"Unknown compression method {encoding}; use one of {', '.join(sorted(ENCODINGS))}", "NOT_IMPLEMENTED"
-        )
-    out = bytearray()
-    rest = body
-    try:
-        while rest:  # several frames or members in a row are one body
-            stream = DECOMPRESSORS[encoding]()
-            rest = _decompress_member(stream, rest, encoding, out, limit)
-    except ChError:
-        raise
-    except Exception as error:  # noqa: BLE001 - each library has its own exception
-        raise ChError(354, f"inflate failed: the {encoding} body is damaged: {error}", "ZLIB_INFLATE_FAILED") from error
-    return bytes(out)
-
-
-def _decompress_member(stream: Any, body: bytes, encoding: str, out: bytearray, limit: int) -> bytes:
-    """Appends one member to `out`; returns what follows it."""
-    for start in range(0, len(body), STEP):
-        piece = body[start : start + STEP]
-        if encoding == "br":
-            out += stream.process(piece)
-        else:
-            out += stream.decompress(piece)
-        if len(out) > limit:
+        reason = f"Unknown compression method {encoding}; use one of {', '.join(sorted(ENCODINGS))}"
+        raise ChError(48, reason, "NOT_IMPLEMENTED")
+    parts, room, rest = [], limit, body
+    while rest:  # several frames or members in a row are one body
+        stream = DECOMPRESSORS[encoding]()
+        try:
+            part = stream.decompress(rest, room + 1)
+        except Exception as error:
+            reason = f"inflate failed: the {encoding} body is damaged: {error}"
+            raise ChError(354, reason, "ZLIB_INFLATE_FAILED") from error
+        room -= len(part)
+        if room < 0:
             raise ChError(412, f"Request body is larger than {limit} bytes once decompressed", "QUERY_IS_TOO_LARGE")
-        if encoding == "br":
-            if stream.is_finished():
-                return b""
-        elif stream.eof:
-            return bytes(stream.unused_data or b"") + body[start + STEP :]
-    raise ValueError("it ends too early")
+        if not stream.eof:
+            raise ChError(354, f"inflate failed: the {encoding} body ends too early", "ZLIB_INFLATE_FAILED")
+        parts.append(part)
+        rest = stream.unused_data or b""
+    return b"".join(parts)
 
 
 class Compressor:
@@ -81,6 +77,8 @@ class Compressor:
 
     def __init__(self, encoding: str | None) -> None:
         self._begin = b""
+        self._feed: Callable[[bytes], bytes] = bytes
+        self._end: Callable[[], bytes] = bytes
         if encoding in ("gzip", "deflate"):
             zlib_stream = zlib.compressobj(3, zlib.DEFLATED, 31 if encoding == "gzip" else 15)
             self._feed, self._end = zlib_stream.compress, zlib_stream.flush
@@ -94,8 +92,6 @@ class Compressor:
         elif encoding == "br":
             brotli_stream = brotli.Compressor(quality=1)
             self._feed, self._end = brotli_stream.process, brotli_stream.finish
-        else:
-            self._feed, self._end = bytes, bytes
 
     def feed(self, data: bytes) -> bytes:
         begin, self._begin = self._begin, b""

@@ -15,15 +15,17 @@ from xml.sax.saxutils import escape
 from .users import User
 
 GRANTS = (
-    "SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE TEMPORARY TABLE, CREATE FUNCTION, "
-    "DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, KILL QUERY, SYSTEM FLUSH LOGS, SYSTEM VIEWS, SYSTEM MERGES, "
-    "SYSTEM TTL MERGES, SYSTEM SYNC FILE CACHE, SYSTEM DROP CACHE, dictGet, INTROSPECTION"
+    "SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE DICTIONARY, "
+    "CREATE TEMPORARY TABLE, CREATE FUNCTION, DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, KILL QUERY, SHOW ROW POLICIES, "
+    "SYSTEM FLUSH LOGS, SYSTEM VIEWS, SYSTEM MERGES, SYSTEM TTL MERGES, SYSTEM DROP CACHE, SYSTEM RELOAD DICTIONARY, "
+    "dictGet, INTROSPECTION"
 )
 TABLE_ENGINES = (
-    "MergeTree ReplacingMergeTree AggregatingMergeTree SummingMergeTree CollapsingMergeTree "
-    "VersionedCollapsingMergeTree Memory View MaterializedView Null Buffer Set Join Merge Log TinyLog StripeLog "
-    "Atomic"
-).split()
+    *("MergeTree", "ReplacingMergeTree", "AggregatingMergeTree", "SummingMergeTree", "CollapsingMergeTree"),
+    *("VersionedCollapsingMergeTree", "Memory", "View", "MaterializedView", "Null", "Buffer", "Set", "Join", "Merge"),
+    *("Log", "TinyLog", "StripeLog", "Dictionary"),
+)
+DATABASE_ENGINES = ("Atomic", "Memory")
 SYSTEM_DATABASES = ("system", "information_schema", "INFORMATION_SCHEMA")
 
 
@@ -36,8 +38,7 @@ def users_xml(users: Iterable[User]) -> str:
     """Profiles of all users, and the one engine user that every handle runs as."""
     queries = [f"GRANT {GRANTS} ON *.*"]
     queries += [f"REVOKE ALTER, CREATE, DROP, TRUNCATE, INSERT ON {database}.*" for database in SYSTEM_DATABASES]
-    queries += ["REVOKE DROP DATABASE ON `default`.*"]
-    queries += [f"GRANT TABLE ENGINE ON {engine}" for engine in TABLE_ENGINES]
+    queries += [f"GRANT TABLE ENGINE ON {engine}" for engine in (*TABLE_ENGINES, *DATABASE_ENGINES)]
     grants = "".join(f"<query>{escape(query)}</query>" for query in queries)
     return (
         f"<clickhouse><profiles><default/>{''.join(map(_profile, users))}</profiles><quotas><default/></quotas>"
@@ -51,7 +52,7 @@ def engine_xml(users_path: Path, memory_bytes: int) -> str:
     return (
         f"<clickhouse><users_config>{escape(str(users_path))}</users_config>"
         "<access_control_improvements><table_engines_require_grant>true</table_engines_require_grant>"
-        "</access_control_improvements>"
+        "</access_control_improvements><remote_url_allow_hosts/>"
         f"<max_server_memory_usage>{memory_bytes}</max_server_memory_usage>"
         f"<mark_cache_size>{memory_bytes // 16}</mark_cache_size>"
         f"<index_mark_cache_size>{memory_bytes // 16}</index_mark_cache_size>"

@@ -29,7 +29,7 @@ class Handle:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    def query(self, sql: str, output_format: str = "TSV", parameters: dict[str, str] | None = None) -> Any:
+    def query(self, sql: str | bytes, output_format: str = "TSV", parameters: dict[str, str] | None = None) -> Any:
         """Runs one statement that is not an INSERT with data: inside `query`, chDB cuts inline data at a blank line
         and runs the rest as SQL. `insert` is for data. Returns chDB's result (`bytes()`, `rows_read()`, ...)."""
         try:
@@ -46,14 +46,14 @@ class Handle:
         if settings:
             self.query("SET " + ", ".join(f"{name} = {quote(value)}" for name, value in settings.items()))
 
-    def stream(self, sql: str, output_format: str, parameters: dict[str, str]) -> Any:
+    def stream(self, sql: str | bytes, output_format: str, parameters: dict[str, str]) -> Any:
         """Starts a SELECT whose result comes in pieces, each a whole document of its format."""
         try:
             return self._connection.send_query(sql, output_format, params=parameters)
         except Exception as error:  # noqa: BLE001
             raise from_engine(error) from None
 
-    def insert(self, head: str, data_format: str, data: memoryview, piece: int = 1 << 20) -> Any:
+    def insert(self, head: str | bytes, data_format: str, data: memoryview, piece: int = 1 << 20) -> Any:
         """Inserts data in its format; returns chDB's result (`rows_written`, `bytes_written`). All or an error."""
         try:
             stream = self._connection.send_insert(head, data_format)
@@ -83,6 +83,7 @@ class Engine:
             raise StartError(
                 f"data folder {folder}: {error.strerror or error}; free some space or choose another folder (--data)"
             ) from error
+        os.environ["TMPDIR"] = str(folder / "etc")  # for that engine's scratch, which would lie in /tmp
         with contextlib.chdir(folder / "etc"):  # importing it opens an engine that would load ./config.xml
             import chdb
 
@@ -92,6 +93,7 @@ class Engine:
             self._keeper = self.open()  # the engine lives while it has a handle
         except ChError as error:
             raise StartError(f"data folder {folder} can't be opened: {error}") from error
+        self._own_default()
         self.version = self._keeper.value("SELECT version()")
         self.timezone = self._keeper.value("SELECT timezone()")
 
@@ -100,6 +102,14 @@ class Engine:
             return Handle(self._connect(self._address))
         except Exception as error:  # noqa: BLE001
             raise from_engine(error) from None
+
+    def _own_default(self) -> None:
+        """Puts a durable database in the place of the engine's `default`, whose table names are paths of files."""
+        self._keeper.query("DETACH DATABASE default")
+        try:
+            self._keeper.query("ATTACH DATABASE default")
+        except ChError:  # the folder is new
+            self._keeper.query("CREATE DATABASE default ENGINE = Atomic")
 
     def create_database(self, name: str) -> None:
         self._keeper.query(f"CREATE DATABASE IF NOT EXISTS {identifier(name)}")
@@ -126,7 +136,7 @@ def _lock(folder: Path) -> int:
         owner = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
         os.close(descriptor)
         raise StartError(
-            f"data folder {folder} is in use by another process (pid {owner}); stop it or choose another folder (--data)"
+            f"data folder {folder} is in use by another process (pid {owner}); stop it or choose another (--data)"
         ) from None
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())

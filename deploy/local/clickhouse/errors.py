@@ -1,4 +1,4 @@
-"""ClickHouse's errors: one exception type, the code in an engine's message, and the HTTP status a server gives each code."""
+"""ClickHouse's errors: one exception type, the code in an engine's message, the HTTP status of each code."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +16,10 @@ from .sql import Kind, quote
 
 # Formats of which several documents, one after the other, are one document: the engine streams each block as its own.
 CONCATENABLE = frozenset(
-    "Native TabSeparated TSV TabSeparatedRaw TSVRaw CSV RowBinary JSONEachRow LineAsString RawBLOB".split()
+    (
+        *("Native", "RowBinary", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "JSONEachRow"),
+        *("LineAsString", "RawBLOB"),
+    )
 )
 CLIENT_QUERY_ID = re.compile(rb"\bquery_id\s*(=|IN\b)", re.IGNORECASE)
 
@@ -25,17 +29,20 @@ class Pieces:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
+        self._lock = threading.Lock()  # a client that goes away closes the stream while a worker waits for a block
 
     def next(self) -> bytes | None:
         """The next block, None at the end. Raises `ChError` when the query fails on the way."""
         try:
-            block = next(self._stream, None)
+            with self._lock:
+                block = next(self._stream, None)
         except Exception as error:  # noqa: BLE001 - chDB raises several types
             raise from_engine(error) from None
         return None if block is None else block.bytes()
 
     def close(self) -> None:
-        self._stream.close()
+        with self._lock:
+            self._stream.close()
 
 
 @dataclass
@@ -58,10 +65,9 @@ def run(request: Request, session: Session, clock: Callable[[], int] = time.mono
             handle.query(f"SET param_{name} = {quote(value)}")
         written = handle.insert(statement.head, statement.format, statement.data)
         return Answer(summary=_summary(written.rows_written, written.bytes_written, clock() - started))
-    text = statement.sql
+    sql = statement.sql
     if statement.verb == b"KILL":  # clients know a query by the id they gave it; the engine keeps that in log_comment
-        text = CLIENT_QUERY_ID.sub(rb"Settings['log_comment'] \1", text)
-    sql = text.decode("utf-8", "surrogateescape")
+        sql = CLIENT_QUERY_ID.sub(rb"Settings['log_comment'] \1", sql)
     if statement.streamable and not request.buffered and request.output_format in CONCATENABLE:
         pieces = Pieces(handle.stream(sql, request.output_format, request.parameters))
         first = pieces.next()

@@ -16,11 +16,14 @@ from .sql import Statement, read
 
 # Query arguments that are the protocol's own; `param_*` are parameters; all others are settings.
 PROTOCOL_ARGUMENTS = frozenset(
-    "query database default_format user password session_id session_timeout session_check close_session query_id "
-    "quota_key wait_end_of_query buffer_size compress decompress client_protocol_version enable_http_compression "
-    "http_zlib_compression_level send_progress_in_http_headers http_headers_progress_interval_ms "
-    "add_http_cors_header role stacktrace cancel_http_readonly_queries_on_client_close "
-    "http_write_exception_in_output_format".split()
+    (
+        *("query", "query_id", "database", "default_format", "user", "password", "role", "quota_key", "stacktrace"),
+        *("session_id", "session_timeout", "session_check", "close_session", "client_protocol_version"),
+        *("compress", "decompress", "enable_http_compression", "http_zlib_compression_level"),
+        *("wait_end_of_query", "buffer_size", "send_progress_in_http_headers", "add_http_cors_header"),
+        *("http_headers_progress_interval_ms", "http_write_exception_in_output_format"),
+        "cancel_http_readonly_queries_on_client_close",
+    )
 )
 SETTING_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 PARAMETER = "param_"
@@ -42,6 +45,7 @@ class Request:
 
     statement: Statement
     query_id: str
+    user: str
     arguments: Mapping[str, str]
     output_format: str
     database: str | None
@@ -107,9 +111,16 @@ def external_tables(files: Mapping[str, bytes], arguments: dict[str, str]) -> li
 
 
 def assemble(
-    arguments: dict[str, str], headers: Mapping[str, str], body: bytes, files: Mapping[str, bytes], **known: object
+    arguments: dict[str, str],
+    headers: Mapping[str, str],
+    body: bytes,
+    files: Mapping[str, bytes],
+    *,
+    user: str,
+    query_id: str,
+    is_get: bool,
 ) -> Request:
-    """The request. `known` are `query_id` and `is_get`. Raises `ChError`."""
+    """The request, from the parts of HTTP. Raises `ChError`."""
     tables = external_tables(files, arguments)
     query = arguments.get("query", "").encode("utf-8", "surrogateescape")
     statement = read(query + b"\n" + body if query and body else query or body)
@@ -135,6 +146,7 @@ def assemble(
             name.removeprefix(PARAMETER): value for name, value in arguments.items() if name.startswith(PARAMETER)
         },
         tables=tables,
-        query_id=str(known["query_id"]),
-        is_get=bool(known["is_get"]),
+        query_id=query_id,
+        user=user,
+        is_get=is_get,
     )

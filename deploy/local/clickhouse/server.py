@@ -56,7 +56,7 @@ class Gateway:
         self._hostname = os.uname().nodename
 
     def application(self) -> web.Application:
-        app = web.Application()
+        app = web.Application(client_max_size=BODY_LIMIT)
         app.router.add_get("/ping", self._ping)
         app.router.add_get("/replicas_status", self._ping)
         for path in ("/", "/query"):
@@ -102,7 +102,13 @@ class Gateway:
             if not body.strip() and not files and not arguments.get("query", "").strip() and http.method == "GET":
                 return web.Response(text="Ok.\n", headers=headers)
             request = assemble(
-                arguments, http.headers, body, files, query_id=identity, is_get=http.method in ("GET", "HEAD")
+                arguments,
+                http.headers,
+                body,
+                files,
+                user=user.name,
+                query_id=identity,
+                is_get=http.method in ("GET", "HEAD"),
             )
             return await self._run(http, request, user, headers)
         except (web.HTTPException, ConnectionError):
@@ -224,7 +230,7 @@ class Gateway:
             message = f"{error} (version {self._engine.version})"
             note = f"\r\n__exception__\r\n{tag}\r\n{message}\n{len(message.encode())} {tag}\r\n__exception__\r\n"
             await response.write(compressor.feed(note.encode()))
-            log.warning("query %s of %s failed on the way: %s", request.query_id, "its user", error)
+            self._report(request.query_id, request.user, error)
         if tail := compressor.end():
             await response.write(tail)
         await response.write_eof()
@@ -243,10 +249,15 @@ class Gateway:
     # ------------------------------------------------------------------ helpers
 
     def _failure(self, error: ChError, identity: str, user: str, headers: dict[str, str]) -> web.Response:
-        log.warning("query %s of %s failed: %s", identity, user, str(error).splitlines()[0][:300])
+        self._report(identity, user, error)
         text = str(error) if "(version" in str(error) else f"{error} (version {self._engine.version} (embedded))"
         code = {"X-ClickHouse-Exception-Code": str(error.code)}
         return web.Response(status=error.status, text=text + "\n", headers={**headers, **code})
+
+    @staticmethod
+    def _report(identity: str, user: str, error: ChError) -> None:
+        line = " ".join(str(error).split())[:300]
+        log.warning("query %s of %s failed with %s: %s", identity, user, error.code, line)
 
     async def _kill(self, session: Session) -> None:
         with suppress(ChError):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from .engine import Handle
 from .errors import ChError
 from .request import Request
-from .sql import identifier, quote
+from .sql import check, identifier, quote
 from .users import User
 
 LONGEST_SESSION = 3600.0  # seconds
@@ -63,6 +63,9 @@ class Session:
             self._tag(settings.pop("log_comment", request.query_id))
             self._lend(settings)
         for table in request.tables:
+            check(table.structure.encode())
+            if table.format == "Values":
+                check(table.data)
             name = identifier(table.name)
             self.handle.query(f"DROP TEMPORARY TABLE IF EXISTS {name}")
             self.handle.query(f"CREATE TEMPORARY TABLE {name} ({table.structure}) ENGINE = Memory")

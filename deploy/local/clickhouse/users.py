@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from deploy.settings import Settings, secret
 from .errors import ChError
 
 DATABASE = "fengxiang"
+PROFILE_SUFFIX = secrets.token_hex(8)
 USER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -39,8 +41,8 @@ class User:
 
     @property
     def profile(self) -> str:
-        """The engine's settings profile with this user's constraints."""
-        return f"limits_{self.name}"
+        """The engine's settings profile with this user's constraints; no other user can guess and choose it."""
+        return f"{self.name}_{PROFILE_SUFFIX}"
 
 
 def digest(password: str) -> str:
