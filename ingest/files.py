@@ -114,17 +114,22 @@ class Reader:
         return to_document(row, self.options, default_source="files")
 
     def _reject(self, path: Path, number: int, error: Exception, payload: str) -> DeadLetter:
-        place = f"{path.name} row {number}" if number else path.name
-        mark = hashlib.blake2b(payload.encode("utf-8", "replace"), digest_size=8).hexdigest()
-        return DeadLetter(
-            document_id=document_id("file", f"{path.name}#{number}#{mark}"),
-            stage="ingest",
-            reason=f"{place}: {error}".replace("\n", " "),
-            error=type(error).__name__,
-            source=self.options.source or _plain_stem(path),
-            payload=payload[:MAX_PAYLOAD],
-            failed_at=self.options.now,
-        )
+        source = self.options.source or _plain_stem(path)
+        return rejection(path.name, number, error, payload, source=source, now=self.options.now)
+
+
+def rejection(name: str, number: int, error: Exception, payload: str, *, source: str, now: datetime) -> DeadLetter:
+    """The dead letter of a row (from 1; 0: the whole) of a file or request, with the same id for the same text."""
+    mark = hashlib.blake2b(payload.encode("utf-8", "replace"), digest_size=8).hexdigest()
+    return DeadLetter(
+        document_id=document_id("rejected", f"{name}#{number}#{mark}"),
+        stage="ingest",
+        reason=f"{name} row {number}: {error}".replace("\n", " ") if number else f"{name}: {error}".replace("\n", " "),
+        error=type(error).__name__,
+        source=source,
+        payload=payload[:MAX_PAYLOAD],
+        failed_at=now,
+    )
 
 
 def plain_text(text: str, name: str) -> dict[str, Any]:

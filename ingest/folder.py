@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from watchfiles import watch
 
@@ -30,7 +29,6 @@ log = logging.getLogger(__name__)
 SETTLED_SECONDS = 2.0
 SWEEP_SECONDS = 30.0
 CHUNK = 500
-_NOTE = "folder"
 
 
 class Folder:
@@ -59,13 +57,16 @@ class Folder:
         done = _Done(outbox)
         count = 0
         for file in self._files():
-            if not self._settled(file) or done.same_file(file):
-                continue
-            mark = _hash(file)
-            if not done.same_content(mark):
-                self._ingest(file, outbox, pdfs)
-                count += 1
-            done.remember(file, mark)
+            try:
+                if not self._settled(file) or done.same_file(file):
+                    continue
+                mark = _hash(file)
+                if not done.same_content(mark):
+                    self._ingest(file, outbox, pdfs)
+                    count += 1
+                done.remember(file, mark)
+            except OSError as error:  # gone or unreadable: looked at again in the next sweep
+                log.warning("%s: %s", file, error)
         return count
 
     def _ingest(self, file: Path, outbox: Outbox, pdfs: ReportReader) -> None:
@@ -102,26 +103,25 @@ class Folder:
 
 
 class _Done:
-    """What was ingested: per file its size, time and hash. Kept as one note."""
+    """What was ingested: a note for each file (size, time) and for each content (hash)."""
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        self._files: dict[str, Any] = outbox.note(_NOTE)
-        self._marks = {entry[2] for entry in self._files.values()}
 
     def same_file(self, file: Path) -> bool:
-        stat = file.stat()
-        entry = self._files.get(str(file))
-        return entry is not None and entry[:2] == [stat.st_size, stat.st_mtime_ns]
+        return self._outbox.note(f"file {file}") == _stamp(file)
 
     def same_content(self, mark: str) -> bool:
-        return mark in self._marks
+        return bool(self._outbox.note(f"content {mark}"))
 
     def remember(self, file: Path, mark: str) -> None:
-        stat = file.stat()
-        self._files[str(file)] = [stat.st_size, stat.st_mtime_ns, mark]
-        self._marks.add(mark)
-        self._outbox.set_note(_NOTE, self._files)
+        self._outbox.set_note(f"content {mark}", {"file": str(file)})
+        self._outbox.set_note(f"file {file}", _stamp(file))
+
+
+def _stamp(file: Path) -> dict[str, object]:
+    stat = file.stat()
+    return {"size": stat.st_size, "time": stat.st_mtime_ns}
 
 
 def _hash(file: Path) -> str:

@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from deploy.settings import Settings, load
+from deploy.settings import Settings, load, secret
 from ingest.drain import Drain, outbox_of
+from ingest.folder import Folder
 from ingest.outbox import Outbox, OutboxFull
+from ingest.push import Push
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +56,14 @@ def keep_running(source: Source, outbox: Outbox, stop: threading.Event, wait: Ca
 
 def sources_of(settings: Settings) -> list[Source]:
     """The sources that the settings ask for."""
-    return []
+    found: list[Source] = []
+    max_bytes = settings.ingest.max_file_mb * 1_000_000
+    if settings.ingest.inbox:
+        found.append(Folder(settings.data_dir / settings.ingest.inbox, max_bytes=max_bytes))
+    if settings.ingest.push_port:
+        token = settings.ingest.push_token or secret(settings.data_dir, "push-token")
+        found.append(Push("127.0.0.1", settings.ingest.push_port, token))
+    return found
 
 
 def run(settings: Settings, sources: Sequence[Source], stop: threading.Event) -> None:

@@ -164,6 +164,6 @@ def _upright_box(box: Piece, quarter: int, size: float) -> Piece:
 
 
 def _quarter(angle: float) -> int | None:
-    """Quarter turns of an angle in radians; None for one in between."""
-    turns = angle / (math.pi / 2)
+    """Quarter turns to the left of pdfium's angle, which grows to the right; None for one in between."""
+    turns = -angle / (math.pi / 2)
     return round(turns) % 4 if abs(turns - round(turns)) < 0.05 else None

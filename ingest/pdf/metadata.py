@@ -47,14 +47,11 @@ _INDUSTRY = (
 _BENCHMARK = re.compile(
     r"(?:基准[^\n]{0,6}[:：]|与|相对|以)\s*((?:沪深\s*300|恒生|中证\s*\d+|标普\s*500|上证综合|创业板|纳斯达克综合)\s*(?:指数)?)"
 )
-_LICENCE = re.compile(
-    r"(?:SAC|执业|证书|登记|资格)[^\n]{0,12}?(?:编号|号码|No\.?)?\s*[:：]?\s*([SABT]\d{13}|[SABT]\d{10,14})",
-    re.IGNORECASE,
-)
+_LICENCE = re.compile(r"(?<![A-Za-z0-9])([SABT]\d{13})(?!\d)", re.IGNORECASE)
 _ANALYST = re.compile(
     r"(?:分析师|研究员|联系人|作者)\s*[:：\s]\s*([一-鿿·]{2,4}(?:[、，,/ \t]+[一-鿿·]{2,4}){0,5})(?![一-鿿])"
 )
-_NAME_BEFORE = re.compile(r"([一-鿿·]{2,4})\s*(?:[（(][^()（）]{0,12}[)）])?\s*$")
+_NAME_BEFORE = re.compile(r"(?<![一-鿿])([一-鿿·]{2,4})\s*(?:[（(][^()（）]{0,12}[)）])?\s*$")
 _REPORT_DATE = re.compile(rf"(?:报告|发布|撰写)?日期\s*[:：]\s*{_DATE}")
 _ANY_DATE = re.compile(_DATE)
 _PERIOD = re.compile(
