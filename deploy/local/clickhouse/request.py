@@ -45,7 +45,6 @@ class Request:
 
     statement: Statement
     query_id: str
-    user: str
     arguments: Mapping[str, str]
     output_format: str
     database: str | None
@@ -115,8 +114,6 @@ def assemble(
     headers: Mapping[str, str],
     body: bytes,
     files: Mapping[str, bytes],
-    *,
-    user: str,
     query_id: str,
     is_get: bool,
 ) -> Request:
@@ -147,6 +144,5 @@ def assemble(
         },
         tables=tables,
         query_id=query_id,
-        user=user,
         is_get=is_get,
     )

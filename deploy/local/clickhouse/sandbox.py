@@ -25,7 +25,8 @@ DIRECTORY_ONLY = (1 << 14) - 1 & ~(EXECUTE | WRITE_FILE | READ_FILE)  # what a r
 CONNECT_TCP, NETWORK_SINCE = 2, 4
 
 READABLE = (
-    *("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/timezone", "/sys"),
+    *("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/timezone", "/etc/hosts", "/sys"),
+    *("/etc/host.conf", "/etc/nsswitch.conf", "/etc/resolv.conf"),
     *("/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/loadavg", "/proc/uptime", "/proc/vmstat", "/proc/version"),
     *("/proc/filesystems", "/proc/sys", "/proc/net", "/proc/self/statm", "/proc/self/stat", "/proc/self/status"),
     *("/proc/self/maps", "/proc/self/limits", "/proc/self/cgroup", "/proc/self/mountinfo", "/proc/self/schedstat"),

@@ -167,8 +167,8 @@ class Sessions:
         over = [key for key, session in self._sessions.items() if not session.busy and session.deadline < now]
         return [self._sessions.pop(key) for key in over]
 
-    def all(self) -> list[Session]:
-        return list(self._sessions.values())
+    def idle(self) -> list[Session]:
+        return [session for session in self._sessions.values() if not session.busy]
 
 
 def _timeout(arguments: Mapping[str, str]) -> float:

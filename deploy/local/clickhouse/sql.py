@@ -22,14 +22,16 @@ TOKEN = re.compile(
     rb"""(?P<string>'(?:[^'\\]|\\.|'')*+'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|\xe2\x80\x98.*?\xe2\x80\x99)
        |(?P<quoted>`(?:[^`\\]|\\.|``)*+`|"(?:[^"\\]|\\.|"")*+"|\xe2\x80\x9c.*?\xe2\x80\x9d)
        |(?P<space>\s+|--[^\n]*|//[^\n]*|\#[ !][^\n]*|/\*.*?\*/)
-       |(?P<word>[A-Za-z_][\w$]*)
+       |(?P<word>[A-Za-z_$][\w$]*)
        |(?P<number>\d[\w.]*+(?!\$))
-       |(?P<broken>['"`\d]|/\*|\$\w*\$|\xe2\x80[\x98\x9c])
+       |(?P<broken>['"`\d]|/\*|\xe2\x80[\x98\x9c])
        |(?P<foreign>[\x80-\xff])
        |(?P<mark>.)""",
     re.DOTALL | re.VERBOSE,
 )
 LONGEST = 4 << 20  # bytes of a statement without an INSERT's data
+MOST_UNCLOSED = 100  # words such as $x$, each of which might have begun a string and was looked for to the end
+ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 DATA_START = re.compile(rb"[ \t\f]*\r?\n?")
 
 RETURNS_ROWS = frozenset((b"(", b"SELECT", b"WITH", b"FROM", b"SHOW", b"DESC", b"DESCRIBE", b"EXISTS", b"EXPLAIN"))
@@ -96,7 +98,8 @@ class Token:
     def name(self) -> bytes:
         """An identifier, quoted or not, in capitals; empty for what can't be one."""
         if self.kind == "quoted":
-            return self.text.strip(b'`"\xe2\x80\x9c\x9d').upper()
+            plain = ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()) if found[1] else found[2], self.text)
+            return plain.strip(b'`"\xe2\x80\x9c\x9d').upper()
         return self.text.upper() if self.kind == "word" else b""
 
 
@@ -115,14 +118,15 @@ def identifier(name: str) -> str:
 
 def tokens(sql: bytes, limit: int) -> Iterator[Token]:
     """The tokens but for space and comments. Raises `ChError` 62 for what is not closed, or beyond `limit` bytes."""
-    position = 0
+    position = unclosed = 0
     while position < len(sql):
         if position > limit:
             raise ChError(62, f"Syntax error: Max query size exceeded ({limit} bytes before data)", "SYNTAX_ERROR")
         found = TOKEN.match(sql, position)
         assert found is not None and found.lastgroup is not None  # `mark` takes any byte
         position = found.end()
-        if found.lastgroup == "broken":
+        unclosed += found.lastgroup == "word" and found.group().startswith(b"$")
+        if found.lastgroup == "broken" or unclosed > MOST_UNCLOSED:
             at = found.start() + 1
             raise ChError(62, f"Syntax error: failed at position {at}: not closed or not a number", "SYNTAX_ERROR")
         if found.lastgroup not in ("space", "foreign"):  # ClickHouse takes some foreign bytes for space, no other
@@ -142,20 +146,15 @@ class HostGuard:
             raise _refused(f"{previous.word.decode()} {token.word.decode()}")
         if token.word == b"(":
             self._caller = previous.name
-            if _names_host_function(previous):
+            if previous.name in HOST_FUNCTIONS:
                 raise _refused(f"The function {previous.text.decode()}()")
-        elif _names_host_function(token) and (
+        elif token.name in HOST_FUNCTIONS and (
             previous.word == b"APPLY" or (previous.word == b"(" and self._caller.startswith(TAKES_FUNCTION))
         ):
             raise _refused(f"The function {token.text.decode()}")
         if (self._before.word, previous.word) == (b"SOURCE", b"(") and token.name not in LOCAL_DICTIONARY_SOURCES:
             raise _refused(f"A dictionary's source {token.text.decode('utf-8', 'replace')}")
         self._before, self._previous = previous, token
-
-
-def _names_host_function(token: Token) -> bool:
-    escaped = token.kind == "quoted" and b"\\" in token.text  # it could be any name
-    return escaped or token.name in HOST_FUNCTIONS
 
 
 def check(sql: bytes) -> None:
