@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import streamlit as st
 
 from dashboard import frame, look, panel, state
-from dashboard.pages import overview
 from dashboard.text import say
+from dashboard.views import document, overview, reports, search, security, sql, stories, system, theme
 
 LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 118 32" width="118" height="32">
 <g fill="none" stroke="#2f6fed" stroke-width="3.2" stroke-linecap="round"><path d="M3 11h15a4.5 4.5 0 1 0-4.5-4.5"/>
@@ -15,14 +18,33 @@ LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 118 32" width="11
  fill="#2f6fed">风向</text></svg>"""
 
 
+PAGES: dict[str, tuple[Callable[[], None], str, Literal["visible", "hidden"]]] = {
+    "overview": (overview.page, "dashboard", "visible"),
+    "theme": (theme.page, "category", "visible"),
+    "security": (security.page, "monitoring", "visible"),
+    "stories": (stories.page, "hub", "visible"),
+    "reports": (reports.page, "description", "visible"),
+    "search": (search.page, "search", "visible"),
+    "sql": (sql.page, "terminal", "visible"),
+    "system": (system.page, "speed", "visible"),
+    "document": (document.page, "article", "hidden"),
+}
+
+
 def main() -> None:
     st.set_page_config(page_title="风向 Fengxiang", page_icon="🌬️", layout="wide", initial_sidebar_state="collapsed")
     look.inject()
     st.logo(LOGO, size="medium")
     pages = {
-        "overview": st.Page(
-            overview.page, title=say("page_overview"), icon=":material/dashboard:", url_path="overview", default=True
-        ),
+        name: st.Page(
+            page,
+            title=say(f"page_{name}"),
+            icon=f":material/{icon}:",
+            url_path=name,
+            default=name == "overview",
+            visibility=shown,
+        )
+        for name, (page, icon, shown) in PAGES.items()
     }
     panel.PAGES.update(pages)
     current = st.navigation(list(pages.values()), position="top")

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import pandas as pd
 from markupsafe import Markup
 
-from dashboard import look
+from dashboard import baseline, look
 from dashboard.panel import link
 from dashboard.safe import html, join, plain, web_address
 from dashboard.scope import Change
@@ -58,6 +59,32 @@ def tile(key: str, value: str, detail: Markup) -> Markup:
         '<div class="fx-tile"><div class="k">{k}</div><div class="v">{v}</div><div class="d">{d}</div></div>',
         k=key,
         v=value,
+        d=detail,
+    )
+
+
+def count_tile(key: str, value: Change) -> Markup:
+    """How many, beside how many there usually are."""
+    detail = change(value)
+    if value.usual is not None:
+        detail = html(
+            '{c} <span class="fx-soft">{u} {n}</span>', c=detail, u=say("usual"), n=number(round(value.usual))
+        )
+    return tile(say(key), number(value.count), detail)
+
+
+def tone_tile(key: str, value: float, usual: float | None, head: pd.DataFrame) -> Markup:
+    """Mean tone with the shares of positive and negative documents in the window; `head` has a row per `back`."""
+    positive, negative, all_ = (baseline.now(head, column) for column in ("positive", "negative", "documents"))
+    detail = html(
+        '{split}<span class="fx-soft">{u}</span>',
+        split=split(positive, max(all_ - positive - negative, 0), negative),
+        u="" if usual is None else f"{say('usual')} {score(usual)}",
+    )
+    return html(
+        '<div class="fx-tile"><div class="k">{k}</div><div class="v">{v}</div><div class="d">{d}</div></div>',
+        k=say(key),
+        v=tone(value),
         d=detail,
     )
 

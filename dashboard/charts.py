@@ -162,3 +162,54 @@ def heat_chart(frame: pd.DataFrame, order: list[str], fine: bool, height: int = 
         )
         .properties(height=height)
     )
+
+
+def lines_chart(frame: pd.DataFrame, order: list[str], step: int, height: int = 230) -> Any:
+    """Counts of several themes as lines; a click on the legend picks one out. Columns: theme, at, n, tone."""
+    axis = sorted(frame["at"].unique())
+    full = pd.MultiIndex.from_product([order, axis], names=["theme", "at"])
+    data = frame.set_index(["theme", "at"]).reindex(full).fillna({"n": 0}).reset_index()
+    data["name"] = data["theme"].map(theme_name)
+    picked = alt.selection_point(fields=["name"], bind="legend")
+    return (
+        alt.Chart(data)
+        .mark_line(interpolate="monotone", strokeWidth=2, point=alt.OverlayMarkDef(size=18))
+        .encode(
+            x=time_axis(fine=step <= 60),
+            y=alt.Y("n:Q", title=say("count"), axis=alt.Axis(tickCount=4)),
+            color=alt.Color("name:N", title=None, sort=[theme_name(t) for t in order], legend=alt.Legend(orient="top")),
+            strokeDash=alt.StrokeDash("name:N", sort=[theme_name(t) for t in order], legend=None),
+            opacity=alt.condition(picked, alt.value(1), alt.value(0.15)),
+            tooltip=[
+                alt.Tooltip("name:N", title=say("theme")),
+                alt.Tooltip("at:T", title=say("time"), format="%Y-%m-%d %H:%M"),
+                alt.Tooltip("n:Q", title=say("count")),
+                alt.Tooltip("tone:Q", title=say("score"), format="+.2f"),
+            ],
+        )
+        .add_params(zoom(), picked)
+        .properties(height=height)
+    )
+
+
+def bars_chart(frame: pd.DataFrame, label: str, height: int | None = None) -> Any:
+    """Counts as bars, coloured by mean tone. Columns: `label`, n, tone."""
+    up, flat, down = look.colours()
+    rows = max(len(frame), 1)
+    return (
+        alt.Chart(frame)
+        .mark_bar(cornerRadiusEnd=3, height={"band": 0.72})
+        .encode(
+            x=alt.X("n:Q", title=None, axis=alt.Axis(tickCount=4, grid=False)),
+            y=alt.Y(f"{label}:N", sort=None, title=None, axis=alt.Axis(labelLimit=130, ticks=False, domain=False)),
+            color=alt.Color(
+                "tone:Q", scale=alt.Scale(domain=[-0.6, 0, 0.6], range=[down, flat, up], clamp=True), legend=None
+            ),
+            tooltip=[
+                alt.Tooltip(f"{label}:N", title=say("name")),
+                alt.Tooltip("n:Q", title=say("count")),
+                alt.Tooltip("tone:Q", title=say("score"), format="+.2f"),
+            ],
+        )
+        .properties(height=height or 26 * rows + 30)
+    )

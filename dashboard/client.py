@@ -66,12 +66,14 @@ def _explain(error: Exception) -> StoreError:
     return StoreError("away", f"{redact(settings().clickhouse_url(writer=False))}: {text[:300]}")
 
 
-def run(query: Query) -> pd.DataFrame:
+def run(query: Query, settings: dict[str, Any] | None = None) -> pd.DataFrame:
     """Rows of `query`, uncached. Raises `StoreError`."""
+    arguments = {"parameters": query.parameters, "settings": settings}
     try:
-        frame: pd.DataFrame = client().query_df(query.sql, parameters=query.parameters)
+        frame: pd.DataFrame = client().query_df(query.sql, **arguments)
         if frame.empty:  # keep the columns, which a data frame of no rows comes without
-            frame = pd.DataFrame(columns=client().query(query.sql, parameters=query.parameters).column_names)
+            columns = client().query(f"DESCRIBE ({query.sql})", **arguments).result_rows
+            frame = pd.DataFrame(columns=[row[0] for row in columns])
     except (ClickHouseError, OSError) as error:
         raise _explain(error) from error
     return frame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,10 +14,11 @@ from dashboard import queries, state
 from dashboard.blocks import empty
 from dashboard.client import StoreError, alive, read
 from dashboard.panel import panel
-from dashboard.scope import Scope
 from dashboard.query import SHANGHAI
+from dashboard.scope import Scope
 from dashboard.text import say
 
+LOG = logging.getLogger(__name__)
 BUSY = 120  # documents that make a window worth starting with
 
 
@@ -82,6 +84,9 @@ def guarded(page: Callable[[], None]) -> None:
         texts = {"away": ("🔌", "away", "away_hint"), "unready": ("🧱", "unready", "unready_hint")}
         icon, title, hint = texts.get(error.kind, ("⚠️", "refused", "details"))
         waiting(icon, say(title), say(hint), str(error))
+    except Exception as error:
+        LOG.exception("a page failed")
+        panel(empty("⚠️", say("failed"), say("failed_hint"), type(error).__name__), "failed")
 
 
 def waiting(icon: str, title: str, hint: str, detail: str = "") -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from dashboard.query import SHANGHAI
+from models.trading import is_trading_day
 
 PRESETS = ("1h", "today", "5d", "30d", "custom")
 BASES = ("raw", "story", "publisher")
@@ -58,7 +59,7 @@ class Scope:
 
         def comparable(k: int) -> bool:
             start, end = self.start - k * self.period, self.end - k * self.period
-            same_kind = self.period != DAY or (end.weekday() < 5) == (self.end.weekday() < 5)
+            same_kind = self.period != DAY or is_trading_day(end.date()) == is_trading_day(self.end.date())
             return same_kind and start >= first - timedelta(hours=1)
 
         return [k for k in range(1, self.history + 1) if comparable(k)]

@@ -160,12 +160,12 @@ def stories(scope: Scope, filter_: Filter, order: str = "spread", limit: int = 3
         f"""
 SELECT if(story_id = '', id, story_id) AS story, uniqExact(id) AS copies,
        {"uniqExact(if(publisher = '', source, publisher))"} AS publishers,
-       argMin(title, published_at) AS title, argMin(id, published_at) AS first_id,
+       argMin(title, published_at) AS first_title, argMin(id, published_at) AS first_id,
        argMin(if(publisher = '', source, publisher), published_at) AS first_publisher,
        min(published_at) AS first_at, max(published_at) AS last_at,
        dateDiff('second', min(published_at), max(published_at)) / 60 AS minutes,
        uniqExact(id) / greatest(dateDiff('second', min(published_at), max(published_at)) / 3600, 0.25) AS per_hour,
-       avg(sentiment_score) AS tone, groupUniqArrayArray(5)(themes) AS themes, groupUniqArrayArray(8)(codes) AS codes
+       avg(sentiment_score) AS tone, groupUniqArrayArray(5)(themes) AS of_themes, groupUniqArrayArray(8)(codes) AS of_codes
 FROM documents FINAL
 WHERE {WINDOW}{where}
 GROUP BY story ORDER BY {orders[order]}, story LIMIT {{limit:UInt32}}""",

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard import blocks, charts, frame, look
+from dashboard import baseline, blocks, charts, frame, look
 from dashboard.client import StoreError, read, rows
 from dashboard.panel import link, panel
 from dashboard.queries import overview as sql
@@ -29,7 +29,7 @@ def page() -> None:
     names = frame.names()
     themes_query, steps_query = sql.themes(scope), sql.theme_steps(scope)
     themes, steps = read(themes_query), read(steps_query)
-    cards = theme_rows(themes, back)
+    cards = baseline.themes(themes, back, theme_ids())
 
     _summary(view, cards, back)
     left, right = st.columns([2.15, 1], gap="medium")
@@ -53,73 +53,24 @@ def page() -> None:
     _sources(view)
 
 
-def theme_rows(themes: pd.DataFrame, back: list[int]) -> list[tuple[str, Change, float]]:
-    """(theme, count beside usual, mean tone) of the whole taxonomy and of any other theme found, the busiest first."""
-    found = {str(t): group for t, group in themes.groupby("theme")} if not themes.empty else {}
-    rows = []
-    for theme in dict.fromkeys([*theme_ids(), *found]):
-        group = found.get(theme)
-        if group is None:
-            rows.append((theme, Change(0, None if not back else 0.0), 0.0))
-            continue
-        now = group[group["back"] == 0]
-        rows.append((theme, compare(group, back), float(now["tone"].iloc[0]) if len(now) else 0.0))
-    return sorted(rows, key=lambda row: -row[1].count)
-
-
-def compare(group: pd.DataFrame, back: list[int], column: str = "n") -> Change:
-    """The current window's value of one thing beside the mean of the earlier windows (absent rows count as zero)."""
-    now = float(group.loc[group["back"] == 0, column].sum())
-    return Change(now, float(group.loc[group["back"].isin(back), column].sum()) / len(back) if back else None)
-
-
-def _summary(view: frame.View, cards: list[tuple[str, Change, float]], back: list[int]) -> None:
+def _summary(view: frame.View, cards: list[baseline.ThemeRow], back: list[int]) -> None:
     head = read(sql.headline(view.scope))
-    documents, stories, publishers = (compare(head, back, c) for c in ("documents", "stories", "publishers"))
-    now = head[head["back"] == 0]
-    before = head[head["back"].isin(back)]
-    tone = float(now["tone"].iloc[0]) if len(now) else 0.0
-    usual = (
-        float((before["tone"] * before["documents"]).sum() / max(before["documents"].sum(), 1)) if len(before) else None
-    )
-    split = [float(now[c].iloc[0]) if len(now) else 0.0 for c in ("positive", "negative")]
-    panel(
-        html(
-            "{sentence}<div style='height:12px'></div>{tiles}",
-            sentence=_sentence(view, cards, documents, stories, tone, usual),
-            tiles=blocks.tiles(
-                [
-                    blocks.tile(say("documents"), number(documents.count), _beside(documents)),
-                    blocks.tile(say("stories"), number(stories.count), _beside(stories)),
-                    blocks.tile(say("publishers"), number(publishers.count), _beside(publishers)),
-                    html(
-                        '<div class="fx-tile"><div class="k">{k}</div><div class="v">{v}</div>{split}<div class="d fx-soft">{d}</div></div>',
-                        k=say("market_tone"),
-                        v=blocks.tone(tone),
-                        split=blocks.split(split[0], documents.count - sum(split), split[1]),
-                        d=html("{u} {t}", u=say("usual"), t=score(usual)) if usual is not None else "",
-                    ),
-                ]
-            ),
-        ),
-        "summary",
-    )
-
-
-def _beside(change: Change) -> Markup:
-    if change.usual is None:
-        return blocks.change(change)
-    return html(
-        '{c} <span class="fx-soft">{u} {n}</span>',
-        c=blocks.change(change),
-        u=say("usual"),
-        n=number(round(change.usual)),
-    )
+    documents = baseline.compare(head, back, "documents")
+    stories = baseline.compare(head, back, "stories")
+    tone, usual = baseline.now(head, "tone"), baseline.usual_tone(head, back)
+    tiles = [
+        blocks.count_tile("documents", documents),
+        blocks.count_tile("stories", stories),
+        blocks.count_tile("publishers", baseline.compare(head, back, "publishers")),
+        blocks.tone_tile("market_tone", tone, usual, head),
+    ]
+    sentence = _sentence(view, cards, documents, stories, tone, usual)
+    panel(html("{s}<div style='height:12px'></div>{t}", s=sentence, t=blocks.tiles(tiles)), "summary")
 
 
 def _sentence(
     view: frame.View,
-    cards: list[tuple[str, Change, float]],
+    cards: list[baseline.ThemeRow],
     documents: Change,
     stories: Change,
     tone: float,
@@ -159,43 +110,34 @@ def _sentence(
     )
 
 
-def _named(key: str, cards: list[tuple[str, Change, float]]) -> Markup:
+def _named(key: str, cards: list[baseline.ThemeRow]) -> Markup:
     if not cards:
         return Markup("")
     parts = [html("{a} {n}", a=link("theme", theme_name(t), theme=t), n=number(c.count)) for t, c, _ in cards]
     return html(say(key, themes="{themes}"), themes=Markup("、").join(parts))
 
 
-def _cards(cards: list[tuple[str, Change, float]], steps: pd.DataFrame) -> Markup:
+def _cards(cards: list[baseline.ThemeRow], steps: pd.DataFrame) -> Markup:
     axis = sorted(steps["at"].unique()) if len(steps) else []
     table = steps.pivot_table(index="theme", columns="at", values="n", fill_value=0) if len(steps) else pd.DataFrame()
 
     def series(theme: str) -> list[float]:
-        return [float(v) for v in table.loc[theme, axis]] if theme in table.index else []
+        return [float(str(v)) for v in table.loc[theme, axis]] if theme in table.index else []
 
     return html(
         '<div class="fx-cards">{cards}</div>', cards=join(blocks.theme_card(t, c, s, series(t)) for t, c, s in cards)
     )
 
 
-def movers(frame_: pd.DataFrame, back: list[int]) -> pd.DataFrame:
-    """Securities of the window with n, usual, ratio, tone; the most surprising counts first."""
-    now = frame_[frame_["back"] == 0].set_index("code")
-    before = frame_[frame_["back"].isin(back)].groupby("code")["n"].sum() / max(len(back), 1)
-    now = now.assign(usual=before.reindex(now.index).fillna(0.0))
-    surprise = (now["n"] - now["usual"]) / (now["usual"] + 1) ** 0.5
-    return now.assign(surprise=surprise).sort_values(["surprise", "n"], ascending=False).reset_index()
-
-
 def _movers(view: frame.View, back: list[int], names: dict[str, str]) -> None:
     query = sql.movers(view.scope)
-    found = movers(read(query), back)
+    found = baseline.movers(read(query), back)
     table = found.assign(name=found["code"].map(names))[["code", "name", "n", "usual", "tone", "top_themes"]]
     charts.head(say("movers"), query, table, "movers", say("movers_note"))
     if found.empty:
         panel(blocks.heading("", say("nothing")), "movers-none")
         return
-    top = max(row["n"] for row in rows(found.head(MOVERS)))
+    top = float(found["n"].head(MOVERS).astype(float).max())
     lines = [_mover(row, names, top, bool(back)) for row in rows(found.head(MOVERS))]
     half = -(-len(lines) // 2)
     header = html(

@@ -1,0 +1,46 @@
+"""The window beside what is usual: counts and tone of the rows that are numbered by `back` (0: now). Pure."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from dashboard.scope import Change
+
+ThemeRow = tuple[str, Change, float]  # theme, count beside usual, mean tone
+
+
+def compare(frame: pd.DataFrame, back: list[int], column: str = "n") -> Change:
+    """The current window's value beside the mean of the earlier windows; a window without rows counts as zero."""
+    now = float(frame.loc[frame["back"] == 0, column].sum())
+    return Change(now, float(frame.loc[frame["back"].isin(back), column].sum()) / len(back) if back else None)
+
+
+def now(frame: pd.DataFrame, column: str) -> float:
+    """The current window's value, 0 where it has no row."""
+    return float(frame.loc[frame["back"] == 0, column].sum())
+
+
+def usual_tone(frame: pd.DataFrame, back: list[int], weight: str = "documents") -> float | None:
+    """Mean tone of the earlier windows, weighted by their size; None where they are empty."""
+    before = frame[frame["back"].isin(back)]
+    total = float(before[weight].sum())
+    return float((before["tone"] * before[weight]).sum()) / total if total else None
+
+
+def themes(frame: pd.DataFrame, back: list[int], known: list[str]) -> list[ThemeRow]:
+    """(theme, count beside usual, mean tone) of the known themes and of any other found, the busiest first."""
+    found = {str(theme): group for theme, group in frame.groupby("theme")}
+    rows = []
+    for theme in dict.fromkeys([*known, *found]):
+        group = found.get(theme, frame.iloc[:0])
+        rows.append((theme, compare(group, back), now(group, "tone")))
+    return sorted(rows, key=lambda row: -row[1].count)
+
+
+def movers(frame: pd.DataFrame, back: list[int]) -> pd.DataFrame:
+    """Securities of the window with n, usual and tone; the most surprising counts first."""
+    current = frame[frame["back"] == 0].set_index("code")
+    before = frame[frame["back"].isin(back)].groupby("code")["n"].sum() / max(len(back), 1)
+    current = current.assign(usual=before.reindex(current.index).fillna(0.0).astype(float))
+    surprise = (current["n"] - current["usual"]) / (current["usual"] + 1) ** 0.5
+    return current.assign(surprise=surprise).sort_values(["surprise", "n"], ascending=False).reset_index()

@@ -1,0 +1,131 @@
+"""文档: one document whole, with every company and theme marked where it was found, and what produced the analysis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+from markupsafe import Markup
+
+from dashboard import blocks, frame, lists
+from dashboard.client import read, rows
+from dashboard.panel import link, panel
+from dashboard.queries import documents as sql
+from dashboard.query import clock
+from dashboard.safe import html, join, marked, plain, web_address
+from dashboard.text import say
+
+
+def page() -> None:
+    id_ = str(st.query_params.get("id", ""))
+    found = rows(read(sql.whole(id_))) if id_ else []
+    if not found:
+        panel(blocks.empty("📄", say("no_document"), say("no_document_hint"), id_), "none")
+        return
+    document, names = found[0], frame.names()
+    mentions, themes = rows(read(sql.mentions_of(id_))), rows(read(sql.themes_of(id_)))
+    left, right = st.columns([2, 1], gap="large")
+    with left:
+        panel(_text(document, mentions, themes), "text")
+    with right:
+        panel(_analysis(document, mentions, themes), "analysis")
+        _copies(document, names)
+
+
+def _spans(field: str, mentions: list[dict[str, Any]], themes: list[dict[str, Any]]) -> list[tuple[int, int, str]]:
+    """Companies first; a theme's evidence shows where no company stands."""
+    spans = [(int(m["start"]), int(m["end"]), str(m["sentiment"])) for m in mentions if m["field"] == field]
+    for theme in themes:
+        for where, start, end in zip(theme["fields"], theme["starts"], theme["ends"], strict=True):
+            if where == field and all(end <= s or start >= e for s, e, _ in spans):
+                spans.append((int(start), int(end), "theme"))
+    return spans
+
+
+def _text(document: dict[str, Any], mentions: list[dict[str, Any]], themes: list[dict[str, Any]]) -> Markup:
+    address = web_address(document["url"])
+    facts = [
+        plain(document["publisher"] or document["source"], 40),
+        blocks.kind_name(document["kind"]),
+        clock(document["published_at"])[:16],
+        "、".join(plain(a, 20) for a in document["authors"]),
+    ]
+    return html(
+        '<div class="fx-soft">{facts} {source}</div><div class="fx-title">{title}</div><div class="fx-body">{body}</div>',
+        facts=" · ".join(f for f in facts if f),
+        source=html('<a href="{u}" target="_blank" rel="noopener noreferrer">{t}</a>', u=address, t=say("open_source"))
+        if address
+        else "",
+        title=marked(document["title"], _spans("title", mentions, themes)),
+        body=marked(document["body"], _spans("body", mentions, themes)),
+    )
+
+
+def _analysis(document: dict[str, Any], mentions: list[dict[str, Any]], themes: list[dict[str, Any]]) -> Markup:
+    shares = [float(document[f"p_{k}"]) for k in ("positive", "neutral", "negative")]
+    tone = html(
+        "{tone} {label}{split}<small class='fx-soft'>{p}</small>",
+        tone=blocks.tone(float(document["sentiment_score"])),
+        label=say(document["sentiment"] or "neutral"),
+        split=blocks.split(*(round(100 * s) for s in shares)),
+        p=" · ".join(f"{say(k)} {s:.0%}" for k, s in zip(("positive", "neutral", "negative"), shares, strict=True)),
+    )
+    theme_lines = [
+        html("<div>{chip} <b>{s}</b></div>", chip=blocks.theme_chip(t["theme"]), s=f"{float(t['score']):.0%}")
+        for t in themes
+    ]
+    by_code: dict[str, list[dict[str, Any]]] = {}
+    for mention in mentions:
+        by_code.setdefault(mention["code"], []).append(mention)
+    mention_lines = [
+        html(
+            "<tr><td>{name} <small>{code}</small><br><small>{why}</small></td><td class='r'>×{n}</td><td class='r'>{tone}</td></tr>",
+            name=link("security", plain(of_code[0]["name"], 20), code=code),
+            code=code,
+            why=_why(of_code[0]),
+            n=len(of_code),
+            tone=blocks.tone(sum(float(m["sentiment_score"]) for m in of_code) / len(of_code)),
+        )
+        for code, of_code in by_code.items()
+    ]
+    made = [
+        ("model_version", "model"),
+        ("taxonomy_version", "taxonomy"),
+        ("securities_version", "securities"),
+        ("code_version", "code"),
+    ]
+    origin = f"{document['topic']} / {document['partition']} / {document['offset']}"
+    return html(
+        '<div class="fx-box"><div class="fx-h"><b>{t0}</b></div>{tone}</div><div style="height:10px"></div>'
+        '<div class="fx-box"><div class="fx-h"><b>{t1}</b></div>{themes}</div><div style="height:10px"></div>'
+        '<div class="fx-box fx-wrap"><div class="fx-h"><b>{t2}</b></div><table class="fx-table">{mentions}</table></div>'
+        '<div style="height:10px"></div><div class="fx-box fx-soft"><small>{made}<br>{origin}</small></div>',
+        t0=say("tone"),
+        tone=tone,
+        t1=say("themes"),
+        themes=join(theme_lines) or say("no_theme"),
+        t2=say("mentions"),
+        mentions=join(mention_lines) or html("<tr><td>{t}</td></tr>", t=say("no_mentions")),
+        made=" · ".join(f"{label} {document[column] or '—'}" for column, label in made),
+        origin=origin,
+    )
+
+
+def _why(mention: dict[str, Any]) -> str:
+    why = mention["evidence"]
+    reason = say(f"why_{why}") if why in lists.WHYS else plain(why, 20)
+    return (
+        say("linked_by", why=reason)
+        + " · "
+        + say("sure", p=f"{float(mention['confidence']):.0%}", r=f"{float(mention['relevance']):.0%}")
+    )
+
+
+def _copies(document: dict[str, Any], names: dict[str, str]) -> None:
+    """The same story elsewhere."""
+    story = document["story_id"]
+    others = [r for r in rows(read(sql.copies(story))) if r["id"] != document["id"]] if story else []
+    if others:
+        items = join(blocks.item(row, names, document["published_at"]) for row in others[:8])
+        title = link("stories", say("same_story", n=len(others)), story=story)
+        panel(html('<div class="fx-box"><div class="fx-h"><b>{t}</b></div>{i}</div>', t=title, i=items), "same")

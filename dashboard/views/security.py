@@ -1,0 +1,157 @@
+"""个股: what is written about one company, in which tone and theme, beside whom, and every sentence that names it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import baseline, blocks, charts, frame, lists
+from dashboard.client import read, rows
+from dashboard.panel import link, panel
+from dashboard.queries import documents
+from dashboard.queries import security as sql
+from dashboard.queries import theme as theme_sql
+from dashboard.safe import html, join, plain
+from dashboard.scope import Scope
+from dashboard.text import moment, number, say, theme_name
+from dashboard.views.theme import recommendation_table
+
+MENTIONS = 20
+
+
+def page() -> None:
+    view = frame.view()
+    scope, names = view.scope, frame.names()
+    code = _choose()
+    if not code:
+        panel(blocks.empty("🏷️", say("nothing"), say("nothing_hint")), "none")
+        return
+    back = scope.usual_windows(view.first)
+    _summary(scope, code, names, back)
+    step_query = sql.steps(scope, code)
+    steps = read(step_query)
+    left, right = st.columns([1.55, 1], gap="medium")
+    with left:
+        title = say("security_trend", name=plain(names.get(code, code)))
+        charts.figure(title, charts.tone_chart(steps, scope.step, 270), step_query, steps, "trend", say("chart_help"))
+        _mentions(scope, code)
+    with right:
+        _themes(scope, code)
+        _peers(scope, code, names)
+        _ratings(scope, code)
+        _stories(scope, code, names)
+
+
+def _choose() -> str:
+    """The security of the URL, or the most mentioned one."""
+    table = read(sql.known())
+    if table.empty:
+        return ""
+    labels = {row["code"]: f"{plain(row['name'], 20)} {row['code']} ({number(row['n'])})" for row in rows(table)}
+    return str(
+        st.selectbox(
+            say("security"),
+            list(labels),
+            format_func=lambda code: labels.get(code, code),
+            key="code",
+            label_visibility="collapsed",
+            placeholder=say("security_find"),
+            bind="query-params",
+        )
+        or ""
+    )
+
+
+def _summary(scope: Scope, code: str, names: dict[str, str], back: list[int]) -> None:
+    head, life = read(sql.headline(scope, code)), rows(read(sql.life(code)))[0]
+    surfaces = [plain(s, 12) for s in life["surfaces"] if s != names.get(code)]
+    intro = html(
+        '<div class="fx-summary"><b>{name}</b> <small>{code}</small><small>{first}</small><small>{n}</small><small>{also}</small></div>',
+        name=plain(names.get(code, code)),
+        code=code,
+        first=link("document", say("first_seen", at=moment(life["first"], scope.end)), id=life["first_id"]),
+        n=say("ever", n=number(life["n"])),
+        also=say("also_written", names="、".join(surfaces)) if surfaces else "",
+    )
+    tiles = [
+        blocks.count_tile("documents", baseline.compare(head, back, "documents")),
+        blocks.count_tile("stories", baseline.compare(head, back, "stories")),
+        blocks.count_tile("publishers", baseline.compare(head, back, "publishers")),
+        blocks.tone_tile("tone_towards", baseline.now(head, "tone"), baseline.usual_tone(head, back), head),
+    ]
+    panel(html("{i}<div style='height:8px'></div>{t}", i=intro, t=blocks.tiles(tiles)), "summary")
+
+
+def _mentions(scope: Scope, code: str) -> None:
+    tones = ("positive", "neutral", "negative")
+    tone = st.segmented_control(
+        say("tone"), tones, format_func=say, key="tone", label_visibility="collapsed", bind="query-params"
+    )
+    key = f"mentions-{code}-{tone or ''}"
+    limit = lists.more(key, MENTIONS)
+    query = sql.mentions(scope, code, tone or "", limit)
+    table = read(query)
+    charts.head(say("every_mention"), query, table, "mentions", say("every_mention_note"))
+    if table.empty:
+        panel(blocks.heading("", say("nothing")), "mentions-none")
+        return
+    lists.mentions(rows(table), scope.end, "mentions")
+    lists.more_button(key, len(table), limit)
+
+
+def _themes(scope: Scope, code: str) -> None:
+    query = sql.themes(scope, code)
+    table = read(query)
+    named = table.assign(name=[theme_name(t) if t else say("no_theme") for t in table["theme"]])
+    charts.figure(say("by_theme"), charts.bars_chart(named, "name"), query, named, "themes", say("by_theme_note"))
+
+
+def _peers(scope: Scope, code: str, names: dict[str, str]) -> None:
+    query = sql.peers(scope, code)
+    table = read(query)
+    charts.head(say("peers"), query, table.assign(name=table["peer"].map(names)), "peers")
+    chips = [
+        html("{chip} <b>{n}</b> &nbsp; ", chip=blocks.security_chip(row["peer"], names), n=number(row["n"]))
+        for row in rows(table)
+    ]
+    panel(html('<div class="fx-box fx-chips">{chips}</div>', chips=join(chips) or say("nothing")), "peers")
+
+
+def _ratings(scope: Scope, code: str) -> None:
+    query = sql.ratings(scope, code)
+    table = read(query)
+    charts.head(say("ratings"), query, table, "ratings")
+    if table.empty:
+        panel(html('<div class="fx-box fx-soft">{t}</div>', t=say("no_reports")), "ratings-none")
+    else:
+        panel(html('<div class="fx-box fx-wrap">{t}</div>', t=_rating_table(table, scope)), "ratings")
+    advice_query = theme_sql.recommendations(scope, code=code)
+    advice = read(advice_query)
+    if len(advice):
+        charts.head(say("recommended"), advice_query, advice, "recommended")
+        panel(html('<div class="fx-box fx-wrap">{t}</div>', t=recommendation_table(advice, scope)), "recommended")
+
+
+def _rating_table(table: pd.DataFrame, scope: Scope) -> object:
+    lines = [
+        html(
+            "<tr><td>{broker}<br><small>{analysts}</small></td><td>{rating} <small>{action}</small></td>"
+            "<td class='r'>{target}</td><td class='r'><small>{at}</small></td></tr>",
+            broker=link("document", plain(row["broker"] or "—", 16), id=row["document_id"]),
+            analysts="、".join(plain(a, 10) for a in list(row["analysts"])[:3]),
+            rating=plain(row["rating"] or "—", 12),
+            action=plain(row["rating_action"], 8),
+            target=f"{row['target_price']:.2f}" if pd.notna(row["target_price"]) else "",
+            at=moment(row["published_at"], scope.end),
+        )
+        for row in rows(table.head(12))
+    ]
+    return html('<table class="fx-table">{l}</table>', l=join(lines))
+
+
+def _stories(scope: Scope, code: str, names: dict[str, str]) -> None:
+    query = documents.stories(scope, documents.Filter(codes=(code,)), "newest", 10)
+    table = read(query)
+    charts.head(say("timeline"), query, table, "timeline")
+    if len(table):
+        lists.stories(rows(table), names, scope.end, "timeline")

@@ -1,0 +1,172 @@
+"""运行: volume, delays, what was lost and why, sources, versions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import altair as alt
+import streamlit as st
+
+from dashboard import blocks, charts
+from dashboard.client import read, rows
+from dashboard.panel import panel
+from dashboard.queries import system as sql
+from dashboard.query import SHANGHAI
+from dashboard.safe import html, join, plain
+from dashboard.text import ago, number, say
+
+SECONDS = 5
+
+
+def page() -> None:
+    _now()
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _rate()
+        _sources()
+    with right:
+        _delays()
+        _offsets()
+    _dead()
+    _versions()
+
+
+@st.fragment(run_every=SECONDS)
+def _now() -> None:
+    """Totals, kept fresh."""
+    total = rows(read(sql.totals(), fresh=True))[0]
+    now = datetime.now(SHANGHAI)
+    dead = html(
+        '<span class="{c}">{t}</span>',
+        c="fx-bad" if total["open_dead"] else "fx-ok",
+        t=say("open_dead", n=number(total["open_dead"])),
+    )
+    stored = ago(total["stored"], now) if total["documents"] else "—"
+    tiles = [
+        blocks.tile(say("documents"), number(total["documents"]), html("{t}", t=say("stored_ago", ago=stored))),
+        blocks.tile(
+            say("mentions"),
+            number(total["mentions"]),
+            html("{t}", t=say("theme_rows", n=number(total["document_themes"]))),
+        ),
+        blocks.tile(say("per_minute"), number(total["last_minute"]), html("{t}", t=say("per_minute_note"))),
+        blocks.tile(say("dead_letters"), number(total["dead"]), dead),
+    ]
+    panel(blocks.tiles(tiles), "totals")
+
+
+def _rate() -> None:
+    query = sql.stored_steps()
+    table = read(query)
+    chart = (
+        alt.Chart(table)
+        .mark_bar(width=6)
+        .encode(
+            x=alt.X("at:T", title=None, axis=alt.Axis(format="%H:%M", tickCount=6)),
+            y=alt.Y("n:Q", title=say("documents")),
+            color=alt.Color("source:N", title=None, legend=alt.Legend(orient="top")),
+            tooltip=[alt.Tooltip("at:T", format="%Y-%m-%d %H:%M", title=say("time")), "source:N", "n:Q"],
+        )
+        .add_params(charts.zoom())
+        .properties(height=210)
+    )
+    charts.figure(say("stored_rate"), chart, query, table, "rate", say("stored_rate_note"))
+
+
+def _delays() -> None:
+    query = sql.delays()
+    table = read(query)
+    with st.container(border=True):
+        charts.head(say("delays"), query, table, "delays", say("delays_note"))
+        lines = [
+            html(
+                "<tr><td>{stage}</td><td class='r'>{a}</td><td class='r'>{b}</td><td class='r'>{c}</td></tr>",
+                stage=say(f"stage_{row['stage']}"),
+                a=seconds(row["p50"]),
+                b=seconds(row["p95"]),
+                c=seconds(row["p99"]),
+            )
+            for row in rows(table)
+        ]
+        header = html(
+            "<tr><th>{s}</th><th class='r'>p50</th><th class='r'>p95</th><th class='r'>p99</th></tr>", s=say("stage")
+        )
+        panel(html('<table class="fx-table">{h}{l}</table>', h=header, l=join(lines)), "delays")
+
+
+def seconds(value: float) -> str:
+    if value != value:
+        return "—"
+    for limit, size, unit in ((1, 0.001, "ms"), (120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
+        if value < limit:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / 86400:.3g} d"
+
+
+def _sources() -> None:
+    query = sql.health()
+    table = read(query)
+    with st.container(border=True):
+        charts.head(say("source_checks"), query, table, "health", say("last_day"))
+        if table.empty:
+            panel(html('<span class="fx-soft">{t}</span>', t=say("no_checks")), "health-none")
+            return
+        now = datetime.now(SHANGHAI)
+        lines = [
+            html(
+                "<tr><td>{name}</td><td><span class='{css}'>● {state}</span></td><td class='r'>{checked}</td><td class='r'>{new}</td><td class='r'>{errors}</td>"
+                "<td><small>{message}</small></td></tr>",
+                name=row["source"],
+                css="fx-ok" if row["state"] == "ok" else "fx-bad",
+                state=plain(row["state"], 16),
+                checked=ago(row["checked"], now),
+                new=number(row["new"]),
+                errors=number(row["errors"]),
+                message=plain(row["message"], 60),
+            )
+            for row in rows(table)
+        ]
+        header = html(
+            "<tr><th>{a}</th><th>{b}</th><th class='r'>{c}</th><th class='r'>{d}</th><th class='r'>{e}</th><th></th></tr>",
+            a=say("source"), b=say("state"), c=say("checked"), d=say("new_items"), e=say("errors"),
+        )  # fmt: skip
+        panel(
+            html('<div class="fx-wrap"><table class="fx-table">{h}{l}</table></div>', h=header, l=join(lines)), "health"
+        )
+
+
+def _offsets() -> None:
+    query = sql.offsets()
+    table = read(query)
+    with st.container(border=True):
+        charts.head(say("offsets"), query, table, "offsets", say("offsets_note"))
+        st.dataframe(table, hide_index=True, key="table-offsets")
+
+
+def _dead() -> None:
+    query = sql.dead()
+    table = read(query)
+    charts.head(say("dead_letters"), query, table, "dead", say("dead_note"))
+    if table.empty:
+        panel(html('<div class="fx-box fx-ok">✓ {t}</div>', t=say("no_dead")), "dead-none")
+    else:
+        st.dataframe(table, hide_index=True, height=260, key="table-dead")
+
+
+def _versions() -> None:
+    left, right = st.columns([1.6, 1], gap="medium")
+    with left:
+        query = sql.versions()
+        table = read(query)
+        charts.head(say("versions"), query, table, "versions")
+        st.dataframe(table, hide_index=True, key="table-versions")
+    with right:
+        query = sql.storage()
+        table = read(query)
+        charts.head(say("storage"), query, table, "storage")
+        st.dataframe(
+            table,
+            hide_index=True,
+            key="table-storage",
+            column_config={"bytes": st.column_config.NumberColumn(format="bytes")},
+        )
