@@ -1,50 +1,71 @@
 """Rules that tell a company from the word, brand or place of the same name.
 
-All work on the matching form around one hit. Each either gives a confidence or nothing; the linker abstains where
-none speaks.
+All work on the matching form around one hit (half-width, lower case, no blanks). Each gives a confidence, or 0.0
+where it has nothing to say; the linker abstains where none speaks.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from models.linking.patterns import Level, Pattern
+from models.linking.patterns import Pattern
 from models.securities import Security, normal_code
 
-if TYPE_CHECKING:
-    from models.linking.linker import Accepted, Hit, _Reading
+REACH = 40  # characters on each side in which a sentence's cues count
 
 _CODE_AFTER = re.compile(
-    r"(?:-(?:sw?|w|uw?|b|p)|[ab]股?)?[(\[](?:(?:股票|证券)?代码[:：]?|sh|sz|bj|hk|a股[:：]?|h股[:：]?)?"
-    r"[:：]?(\d{4,6})(?:[.](sh|ss|sz|bj|hk))?(?=[)\],，、;；/])"
-    r"|[(\[](?:nasdaq|nyse|纳斯达克|纽交所)?[:：]?([a-z]{1,5})(?:[.](?:us|o|n))?[)\]]"
+    r"(?:-(?:sw?|w|uw?|b|p)|[ab]股?)?(?:[(\[](?:(?:股票|证券)?代码:?|a股:?|h股:?)?(?:sh|sz|bj|hk)?[:.]?|[\"”],)"
+    r"(?:(?P<digits>\d{4,6})(?:[.](?P<market>sh|ss|sz|bj|hk))?"
+    r"|(?:nasdaq|nyse|纳斯达克|纽交所)?[:]?(?P<ticker>[a-z]{1,5})(?:[.](?:us|o|n))?)(?=[)\],，、;/])"
 )
 _MARK_BEFORE = re.compile(r"(?:(?:^|[^a-z])(?:s?\*?st|xd|xr|dr)|退市)$")
-_FINANCE_AFTER = re.compile(
-    r"(?:股份|公司|集团|控股)?(?:\(.{1,12}\))?(?:今日|昨日|早盘|午后|盘中|尾盘|晚间?|近日|日前|\d+月\d+日晚?间?)?"
-    r"(?:股价|涨停|跌停|封板|涨超|跌超|涨逾|跌逾|大涨|大跌|收涨|收跌|高开|低开|公告|披露|发布公告|一季度|上半年|前三季度|净利|营收|"
-    r"业绩|市值|董事|股东|拟\d|拟以|拟向|拟收购|回购|中标|复牌|停牌|获.{0,8}增持|遭.{0,8}减持|a股|h股|港股|[\+\-]\d)"
+_INCORPORATED = re.compile(r"(?:集团)?(?:股份|控股)?(?:\(?集团\)?)?(?:股份)?有限(?:责任)?公司")
+_PRICE = (
+    r"股价|涨停(?!潮|板块)|跌停|封板|一字板|\d+cm|\d+连板|\(?\d+天\d+板|\(\d+板|涨超|跌超|涨逾|跌逾|涨幅|跌幅|大涨|大跌|收涨|收跌|"
+    r"高开|低开|涨\d|跌\d|[+-]\d|目标价|a股|h股|港股|美股|市值|盘前|盘后"
 )
-_STRONG_AFTER = re.compile(
-    r"(?:股价|股票|涨停(?!潮|板)|跌停|公告|晚间公告|披露|封板|涨超\d|跌超\d|涨逾\d|跌逾\d|[(]?\d{6})"
+_DISCLOSURE = (
+    r"公告|披露|发布公告|在(?:互动平台|业绩|投资者|机构调研|港交所|上证e|深交所|上交所|北交所)|一季|二季|三季|四季|上半年|前三季度|"
+    r"\d{4}年(?:度|上半年|一季|半年|前三|三季)|净利|营收|业绩|财报|董事|股东|控股股东|实际控制人|实控人|监事|拟\d|拟以|拟向|拟收购|拟发行|"
+    r"拟投|回购|中标|复牌|停牌|增持|减持|质押|解禁|定增|募资|获.{0,8}增持|遭.{0,8}减持|ipo|上市"
+)
+_WHEN = r"(?:\(.{1,14}?\))?(?:今日|昨日|今天|昨天|早盘|午后|盘中|尾盘|晚间?|近日|日前|此前|\d+月\d+日(?:晚间?)?)*"
+_STRONG_AFTER = re.compile(rf"(?:股份)?{_WHEN}(?:{_PRICE}|{_DISCLOSURE}|股份有限公司)")
+_ACTOR_AFTER = re.compile(
+    r"(?:公司|集团|股份|方面|官方|官微|中国|ceo|cfo|coo|首席|总裁|高管|创始人|联合创始人|董秘|董事|旗下|系|们)?"
+    r"(?:发布|推出|宣布|表示|称|回应|透露|指出|计划|据悉|据称|正在|正与|已|将|拟|再|与.{2,12}(?:合作|签署|达成)|收购|投资|签署|获|新增|"
+    r"否认|证实|确认|起诉|被|裁员|召回|上调|下调|首席|总裁|高管|创始人|ceo|cfo|董事|旗下|股东|员工|成立|完成|启动|出售|买入|布局)"
 )
 _CUE = re.compile(
-    r"股|涨|跌|净利|营收|公告|市值|证券|财报|董事|募资|ipo|上市|亿元|亿美元|收购|投资|ceo|首席|分析师|评级|公司|季度|订单|业绩"
+    r"股价|股票|股份|股东|涨|跌|净利|营收|公告|市值|证券|财报|募资|ipo|上市公司|亿元|亿美元|亿欧元|万股|收购|评级|目标价|分析师|季度|订单|"
+    r"业绩|持股|持仓|概念股|个股|板块|研报|投资者|融资|估值|龙头|厂商|巨头|供应商|客户"
 )
-_WORK = ("《", "》")
+_HEADLINE_CUE = re.compile(
+    rf"{_CUE.pattern}|补贴|资金|万元|控股|经理|子公司|立案|收到|中标|合同|产能|分红|派|回购|减持|增持|项目|专利|证书|注册|批准|公司|诉讼|"
+    r"辞职|聘任|担保|拟|终止|解禁|停牌|复牌|调研"
+)
+_SENTENCE_END = re.compile(r"[。！？!?;\n\x01】]")
+_LIST_MARK = "、,/和及与"
+_AFTER_LIST = re.compile(r"等|涨|跌|领涨|跟涨|封|触及|均|也|以及|和|居前|概念|股|,|。|;|$|\n|、|\(|\)")
+_CONTEST = re.compile(
+    r"[^,。:;、]{0,6}?(?:公开赛|冠军赛|大师赛|锦标赛|联谊赛|邀请赛|高尔夫|杯赛|车队|车手|战队|男篮|女篮|男排|女排|球迷|主场|客场)"
+)
+_FUND = re.compile(r"基金|etf|混合|债|lof|指数|联接|理财|转债")
 
 
 def code_after(text: str, end: int) -> str | None:
-    """The code printed in brackets right after `end`, as digits with its market where printed."""
-    if end >= len(text) or text[end] not in "([-ab":
+    """The code printed right after a name that ends at `end`, in its full form where the market is printed."""
+    if end >= len(text) or text[end] not in '([-ab"”':
         return None
     match = _CODE_AFTER.match(text, end)
-    if not match:
+    if match is None:
         return None
-    if match[3]:
-        return f"{match[3].upper()}.US"
-    return f"{match[1]}.{match[2].upper()}" if match[2] else match[1]
+    if match["ticker"]:
+        return f"{match['ticker'].upper()}.US"
+    digits, market = match["digits"], match["market"]
+    if market == "hk":
+        return f"{digits[-5:].zfill(5)}.HK"
+    return f"{digits}.{market.upper()}" if market else digits
 
 
 def carries(security: Security, code: str) -> bool:
@@ -54,11 +75,12 @@ def carries(security: Security, code: str) -> bool:
 
 
 def is_mainland(code: str) -> bool:
-    return len(code.partition(".")[0]) == 6 and code[0].isdigit()
+    """Whether a printed code is of a mainland exchange."""
+    return code[:6].isdigit() and len(code) >= 6 and not code.endswith(".HK")
 
 
 def marked(text: str, start: int) -> bool:
-    """Whether ST, *ST, XD, XR or DR stands right before `start`."""
+    """Whether ST, *ST, XD, XR, DR or 退市 stands right before `start`."""
     before = text[max(0, start - 4) : start]
     return bool(before) and before[-1] in "tdr市" and _MARK_BEFORE.search(before) is not None
 
@@ -68,59 +90,107 @@ def bracketed(text: str, start: int, end: int) -> bool:
     return start > 0 and end < len(text) and text[start - 1] == "【" and text[end] == "】"
 
 
-def of_code(reading: _Reading, hit: Hit) -> Accepted | str:
-    """A code that stands by itself."""
-    from models.linking.linker import Accepted
-
-    text = reading.form.text
-    candidate = hit.pattern.candidates[0]
-    before, after = text[max(0, hit.start - 6) : hit.start], text[hit.end : hit.end + 3]
-    code = hit.pattern.text
-    if "." in code or code[0] == "(" or not code.isdigit():
-        return Accepted(hit, candidate, "code", 0.97)
-    market = candidate.security.exchange.lower()
-    if after in (f".{market}", ".ss") or before.endswith((market, market + ".")) or before.endswith(("代码:", "代码")):
-        return Accepted(hit, candidate, "code", 0.97)
-    if (
-        before.endswith("(")
-        and after.startswith(")")
-        and not re.search(r"基金|etf|混合|债|lof|指数|联接", text[max(0, hit.start - 16) : hit.start])
-    ):
-        return Accepted(hit, candidate, "code", 0.9)
-    return "bare_number"
+def barred(text: str, start: int, end: int, pattern: Pattern) -> str:
+    """Why a hit can't be the company, or nothing: a work's title, part of a foreign name, words of its own list."""
+    before, after = text[start - 1 : start], text[end : end + 1]
+    if before == "《" and after == "》" and pattern.level != "safe":
+        return "title_of_a_work"
+    if "·" in (before, after) and "·" not in pattern.text and len(pattern.text) < 4:
+        return "part_of_a_name"
+    if pattern.bar is not None:
+        if pattern.bar.match(text, end):
+            return "other_meaning"
+        if pattern.level != "safe" and pattern.bar.search(text[max(0, start - 2) : start]):
+            return "other_meaning"
+    if pattern.level != "noun" and _CONTEST.match(text, end):
+        return "other_meaning"  # the sponsor's name on a contest or a team
+    if pattern.text.endswith("银行") and after in ("业", "间"):
+        return "other_meaning"
+    return ""
 
 
-def beside(text: str, start: int, end: int, level: Level) -> float:
-    """Confidence from the words right beside an ambiguous name; 0 where they say nothing."""
-    after = text[end : end + 24]
-    before = text[max(0, start - 8) : start]
-    if before.endswith("《"):
+def incorporated(text: str, end: int) -> int:
+    """End of the legal form (股份有限公司) that follows a name, or `end`."""
+    if end < len(text) and text[end] in "集股控有(":
+        match = _INCORPORATED.match(text, end)
+        if match:
+            return match.end()
+    return end
+
+
+def headline(text: str, start: int, end: int, pattern: Pattern) -> float:
+    """The name opens a headline and a colon follows: 太阳能:一季度净利润."""
+    if text[end : end + 1] != ":" or not (start == 0 or text[start - 1] in "\x01【\n】"):
         return 0.0
-    if level == "brand" and (_FINANCE_AFTER.match(after)):
-        return 0.9
-    if level == "word" and _STRONG_AFTER.match(after):
-        return 0.85
-    opening = not before or before[-1] in "\x01【\n"
-    if opening and after[:1] == ":" and (level == "brand" or _CUE.search(after)):
-        return 0.92
-    if level == "brand":
-        sentence = (
-            re.split(r"[。！？!?\n\x01]", text[max(0, start - 40) : start])[-1]
-            + re.split(r"[。！？!?\n\x01]", text[end : end + 40])[0]
-        )
-        if _CUE.search(sentence) and not re.match(r"业|冠军|大赛|节|杯|队|市场|行(?!情)|协会|大学", after):
-            return 0.8
+    if pattern.level == "brand" or _HEADLINE_CUE.search(text, end, end + 40):
+        return 0.93
     return 0.0
 
 
-def from_document(
-    text: str, start: int, end: int, pattern: Pattern, sure: set[str], places: set[int], reason: str
-) -> float:
-    """Confidence from the rest of the document: the company is named elsewhere, or its neighbours in a list are."""
-    if reason in ("conflicting_code", "bare_number"):
-        return 0.0
-    if pattern.level != "word" and any(c.security.code in sure for c in pattern.candidates):
+def beside(text: str, start: int, end: int, pattern: Pattern) -> float:
+    """Confidence from the words right beside an ambiguous name."""
+    if _STRONG_AFTER.match(text, end):
+        return 0.9 if pattern.level != "noun" or _opens(text, start) else 0.0
+    if pattern.level == "brand" and _ACTOR_AFTER.match(text, end):
         return 0.85
-    left = start > 1 and text[start - 1] == "、" and start - 1 in places
-    right = end + 1 < len(text) and text[end] == "、" and end + 1 in places
-    return 0.85 if left or right else 0.0
+    return 0.0
+
+
+def in_sentence(text: str, start: int, end: int, pattern: Pattern) -> float:
+    """Confidence from the sentence of a name that is otherwise a brand or an organisation."""
+    if pattern.level != "brand":
+        return 0.0
+    low = max(0, start - REACH)
+    for match in _SENTENCE_END.finditer(text, low, start):
+        low = match.end()
+    stop = _SENTENCE_END.search(text, end, end + REACH)
+    high = stop.start() if stop else end + REACH
+    cue = pattern.cue or _CUE
+    if cue.search(text, low, start) or cue.search(text, end, high):
+        return 0.8
+    return 0.0
+
+
+def in_list(text: str, start: int, end: int, linked: set[int], pattern: Pattern) -> float:
+    """Confidence from the neighbours in an enumeration of companies. `linked`: starts and ends of sure links."""
+    left = start > 1 and text[start - 1] == "、"
+    right = end + 1 < len(text) and text[end] == "、"
+    near = (left and _linked_before(text, start - 1, linked)) + (right and end + 1 in linked)
+    if not near:
+        return 0.0
+    if pattern.level == "noun":  # every neighbour must be a company, and the list must not go on with a noun
+        enough = near == left + right and (right or _AFTER_LIST.match(text, end) is not None)
+        return 0.85 if enough else 0.0
+    return 0.88
+
+
+def _linked_before(text: str, end: int, linked: set[int]) -> bool:
+    """Whether a sure link ends at `end`, a bracket (code, change) aside."""
+    if end in linked:
+        return True
+    if text[end - 1] == ")":
+        opening = text.rfind("(", max(0, end - 24), end)
+        return opening in linked
+    return False
+
+
+def _opens(text: str, start: int) -> bool:
+    """Whether the name opens a sentence or follows the agency's line (…日电,)."""
+    return (
+        start == 0
+        or text[start - 1] in "\x01【】\n。;:"
+        or text[max(0, start - 2) : start] in ("电,", "讯,", "日,", "息,", "间,")
+    )
+
+
+def bare_code(text: str, start: int, end: int, exchange: str) -> bool:
+    """Whether six digits are printed as a security's code."""
+    before, after = text[max(0, start - 16) : start], text[end : end + 3]
+    market = exchange.lower()
+    if after[:1] == "." and after[1:3].isalpha() and after[1:3] != market and after[1:3] != "ss":
+        return False
+    if after == f".{market}" or (after == ".ss" and market == "sh"):
+        return True
+    if before.endswith((market, f"{market}.", f"{market}:")) or "代码" in before[-8:]:
+        return True
+    return before.endswith("(") and after[:1] in ")、,;" and not _FUND.search(before)

@@ -1,7 +1,8 @@
 """Every string that may name a security, in one automaton.
 
-A surface form may belong to several securities (a name since reused, a parent and its listing): its `Pattern` holds
-all candidates, today's owner first. Decoys are patterns without candidates.
+A surface form may belong to several securities (a name since reused, a company's two listings): its `Pattern` holds
+all candidates, the likeliest first. A decoy is a longer word that is something else (新华都市报): it wins the match
+and, having no candidates, gives no link; with an `inner` name it stands for that company (京东方面: 京东).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import daachorse
 
@@ -19,15 +20,16 @@ from models.linking.normalise import normal_name
 from models.securities import SecuritiesTable, Security
 
 DATA = Path(__file__).with_name("data")
-Level = Literal["safe", "brand", "word", "never"]
-NameKind = Literal["name", "former", "alias", "brand", "code", "marked"]
+Level = Literal["safe", "brand", "word", "noun", "never"]
+NameKind = Literal["name", "former", "alias", "brand", "code", "marked", "stem", "debut"]
 
 _MARK = re.compile(r"^(?:s?\*?st|pt)(?=[^\x00-\x7f]|tcl)|^退市|退市?$")
 _SHARE_CLASS = re.compile(r"(?<=[^\x00-\x7f])[ab]$|-(?:s|w|sw|u|uw|b|p)$")
+_RECENT = date(2023, 1, 1)  # companies listed since may still be met with their first days' mark
 
 
 class Candidate(NamedTuple):
-    """A security that a surface form may mean."""
+    """A security that a surface form may mean, and the days on which the form was its name."""
 
     security: Security
     kind: NameKind
@@ -39,8 +41,11 @@ class Pattern(NamedTuple):
     """A surface form in matching form."""
 
     text: str
-    level: Level
-    candidates: tuple[Candidate, ...]
+    level: Level = "never"
+    candidates: tuple[Candidate, ...] = ()
+    cue: re.Pattern[str] | None = None  # words nearby that make an ambiguous name the company
+    bar: re.Pattern[str] | None = None  # words right beside it that make it something else
+    inner: str = ""
 
     @property
     def is_code(self) -> bool:
@@ -56,14 +61,26 @@ class Patterns:
             for text, candidate in _forms(security):
                 if all(c.security is not security for c in forms.setdefault(text, [])):
                     forms[text].append(candidate)
-        levels = {normal_name(row["name"]): row["level"] for row in rows("ambiguous.csv")}
-        self.items = [
-            Pattern(text, _level(text, candidates, levels), tuple(sorted(candidates, key=_rank)))
-            for text, candidates in forms.items()
-        ]
-        decoys = {normal_name(row["text"]) for row in rows("decoys.csv")} - forms.keys()
-        self.items += [Pattern(text, "never", ()) for text in sorted(decoys)]
+        for security in table:  # generic marked forms give way to every real name
+            for text, candidate in _marked_forms(security):
+                if text not in forms:
+                    forms[text] = [candidate]
+                elif forms[text][0].kind in ("stem", "debut"):
+                    forms[text].append(candidate)
+        notes = {normal_name(row["name"]): row for row in rows("ambiguous.csv")}
+        self.items = [_pattern(text, candidates, notes.get(text, {})) for text, candidates in forms.items()]
+        by_text = {pattern.text: pattern for pattern in self.items}
+        for row in rows("decoys.csv"):
+            text, inner = normal_name(row["text"]), normal_name(row["inner"])
+            if text not in by_text:
+                owner = by_text.get(inner, Pattern(text))
+                self.items.append(owner._replace(text=text, inner=inner if inner in text else ""))
         self.find = daachorse.CharwiseDoubleArrayAhoCorasick([p.text for p in self.items]).find_overlapping
+
+
+def base_name(name: str) -> str:
+    """`name` in matching form without ST marks and share classes."""
+    return _SHARE_CLASS.sub("", _MARK.sub("", normal_name(name)))
 
 
 def rows(file: str) -> Iterator[dict[str, str]]:
@@ -72,28 +89,44 @@ def rows(file: str) -> Iterator[dict[str, str]]:
     yield from csv.DictReader(line for line in lines if line and not line.startswith("#"))
 
 
-def _rank(candidate: Candidate) -> tuple[bool, bool, bool]:
-    """Today's name before former ones, mainland before abroad, living before delisted."""
+def _pattern(text: str, candidates: list[Candidate], note: dict[str, str]) -> Pattern:
+    level = cast(Level, note.get("level")) or _level(text, candidates[0])
+    cue, bar = note.get("cue"), note.get("not")
+    return Pattern(
+        text,
+        level,
+        tuple(sorted(candidates, key=_rank)),
+        re.compile(cue) if cue else None,
+        re.compile(bar) if bar else None,
+    )
+
+
+def _rank(candidate: Candidate) -> tuple[bool, bool, bool, bool]:
+    """Today's name before former ones, living before delisted, mainland before abroad."""
     security = candidate.security
-    return candidate.kind == "former", security.delisted is not None, security.exchange in ("HK", "US")
+    return (
+        candidate.kind == "former",
+        security.delisted is not None,
+        security.exchange in ("HK", "US"),
+        security.name[-2:] in ("-W", "-S", "SW"),
+    )
 
 
-def _level(text: str, candidates: list[Candidate], levels: dict[str, str]) -> Level:
-    known = levels.get(text)
-    if known:
-        return known  # type: ignore[return-value]
-    if candidates[0].kind in ("code", "marked"):
+def _level(text: str, candidate: Candidate) -> Level:
+    """How far a form that no list knows may be trusted: very short ones not without evidence."""
+    if candidate.kind in ("code", "marked", "stem", "debut"):
         return "safe"
-    if len(text) < 3 or (text.isascii() and len(text) < 4):
-        return "word" if candidates[0].kind in ("brand", "alias") else "brand"
-    return "safe"
+    if candidate.kind == "brand":
+        return "brand"
+    if len(text) < 3:
+        return "brand" if candidate.security.exchange in ("HK", "US") else "never"
+    return "brand" if text.isascii() and len(text) < 4 else "safe"
 
 
 def _forms(security: Security) -> Iterator[tuple[str, Candidate]]:
-    """Surface forms of one security with what each is."""
-    name = normal_name(security.name)
-    plain = _SHARE_CLASS.sub("", _MARK.sub("", name))
-    if name != plain and _MARK.search(name):
+    """Names and codes of one security with what each is."""
+    name, plain = normal_name(security.name), base_name(security.name)
+    if _MARK.search(name):
         yield name.replace("*", ""), Candidate(security, "marked")
         if len(plain) > 2:  # shorter ones are stumps (*ST发展), mere words
             yield plain, Candidate(security, "alias")
@@ -102,26 +135,51 @@ def _forms(security: Security) -> Iterator[tuple[str, Candidate]]:
         if plain != name and len(plain) > 1:
             yield plain, Candidate(security, "name")
     for former in security.names:
-        yield normal_name(former.name), Candidate(security, "former", former.start, former.end)
+        text = normal_name(former.name)
+        if _MARK.search(text):
+            yield text.replace("*", ""), Candidate(security, "marked")
+        else:
+            yield text, Candidate(security, "former", former.start, former.end)
+            yield base_name(former.name), Candidate(security, "former", former.start, former.end)
+    own = {plain, *(base_name(alias) for alias in security.aliases)}
     for alias in security.aliases:
         yield normal_name(alias), Candidate(security, "alias")
     for brand in security.brands:
         yield normal_name(brand), Candidate(security, "brand")
-    if len(security.full_name) > 4:
+    if security.full_name and base_name(security.full_name) not in own:
         yield normal_name(security.full_name), Candidate(security, "alias")
     for code in (security.code, *security.also):
         for text in _code_forms(code):
             yield text, Candidate(security, "code")
 
 
+def _marked_forms(security: Security) -> Iterator[tuple[str, Candidate]]:
+    """ST, delisting, ex-dividend and first-day forms that the exchange may give a mainland name any day."""
+    if security.exchange in ("HK", "US"):
+        return
+    plain = base_name(security.name)
+    marked = Candidate(security, "stem")
+    for stem in {plain, plain[:2]}:
+        yield f"st{stem}", marked
+        yield f"退市{stem}", marked
+        yield f"{stem}退", marked
+    if len(plain) > 3:
+        for mark in ("xd", "xr", "dr"):
+            yield mark + plain[:3], marked
+    if security.listed is None or security.listed >= _RECENT:
+        for stem in {plain, plain[:3], plain[:2]}:
+            yield f"n{stem}", Candidate(security, "debut")
+            yield f"c{stem}", Candidate(security, "debut")
+
+
 def _code_forms(code: str) -> Iterator[str]:
     symbol, _, market = code.lower().rpartition(".")
     if market == "us":
         yield f"{symbol}.us"
-        if symbol.isalpha():
-            yield from (f"{symbol}.o", f"{symbol}.n", f"nasdaq:{symbol}", f"nyse:{symbol}", f"({symbol})")
+        if symbol.isalpha() and len(symbol) < 5:
+            yield from (f"{symbol}.o", f"{symbol}.n", f"nasdaq:{symbol}", f"nyse:{symbol}")
     elif market == "hk":
-        short = symbol.lstrip("0").zfill(4)
-        yield from {f"{symbol}.hk", f"{short}.hk", f"({symbol})", f"hk{symbol}", f"{symbol.lstrip('0')}.hk"}
+        short = symbol.lstrip("0")
+        yield from sorted({f"{symbol}.hk", f"{short.zfill(4)}.hk", f"{short}.hk", f"hk{symbol}", f"({symbol})"})
     else:
         yield symbol

@@ -7,45 +7,53 @@ from typing import NamedTuple
 
 from models.linking.records import Role, Section
 from models.records import Field
+from models.securities import Security
 
 LEAD = 120  # characters of the body that count as its lead
+LONG = 400  # shorter bodies have no sections
 _HEADINGS: dict[Section, str] = {
     "boilerplate": r"分析师(?:声明|承诺)|免责声明|法律声明|评级(?:说明|体系|标准)|投资评级|重要声明|公司业务资格",
     "risk": r"(?:\d[.、]\s*)?风险(?:提示|因素)",
     "recommendation": r"(?:[一二三四五六七八九十\d]+[.、])?(?:投资建议|重点推荐|建议关注|推荐标的|相关标的|受益标的)",
 }
 _HEADING = {section: re.compile(rf"^\W{{0,4}}(?:{text})", re.MULTILINE) for section, text in _HEADINGS.items()}
-_RECOMMENDED = re.compile(r"建议关注|重点关注|推荐|受益标的|相关标的|首选|看好")
-_CREDIT_BEFORE = re.compile(r"(?:据|来源[:：]?|\()$")
-_CREDIT_AFTER = re.compile(r"\)|(?:消息|讯|报道|数据|choice|ifind|记者|援引|网讯)")
-_CREDITORS = frozenset(("新华网", "人民网", "东方财富", "同花顺", "指南针", "大智慧", "财富趋势"))
+_RECOMMENDED = re.compile(r"建议关注|重点关注|推荐(?!性)|受益标的|相关标的|首选|继续看好")
+_PEER = re.compile(r"(?:竞争对手|同行|对标|可比公司|友商|类似于|不及|超越|超过|对比|相较于|比肩)[^,。;]{0,8}$")
+_CREDIT_BEFORE = re.compile(r"(?:据|来源:?|\(|援引|:)$")
+_CREDIT_AFTER = re.compile(r"\)|(?:app|财经|choice|ifind)?(?:消息|讯|报道|数据|记者|网讯|研究中心|客户端|微信|问财)")
+_CREDITORS = frozenset(("新华网", "人民网", "东方财富", "同花顺", "指南针", "大智慧", "财富趋势", "纽约时报", "微博"))
+_COMMENT_AFTER = re.compile(
+    r"(?:\(.{1,12}\))?(?:证券|银行|集团|亚洲|中国|全球)?(?:发布|发表)?(?:最新)?(?:研报|研究|研究所|分析师|首席|策略|经济学家|认为|指出|预计|"
+    r"预测|表示|称|上调|下调|维持|将.{2,12}(?:目标价|评级)|重申|予|给予|团队|固收|宏观|:)"
+)
+_BROKER = re.compile(r"证券|银行|金融行业|资管")
 _WEIGHTS = {"title": 0.9, "lead": 0.6, "body": 0.4, "recommendation": 0.5, "risk": 0.2, "boilerplate": 0.02}
 
 
 class Layout(NamedTuple):
-    """Section starts of a body, in order."""
+    """The sections of a body, by where each begins."""
 
-    lead_end: int
     title_end: int  # end of a 【headline】 that opens the body
     starts: tuple[tuple[int, Section], ...]
 
     @classmethod
     def of(cls, text: str, joint: int, kind: str) -> Layout:
+        """Layout of the body that follows the joint at `joint`; only long reports and articles have headings."""
         first = joint + 1
         title_end = 0
         if text.startswith("【", first):
             title_end = max(0, text.find("】", first, first + 120) - first)
         starts: list[tuple[int, Section]] = []
-        if kind in ("report", "news") and len(text) - first > 400:
+        if kind in ("report", "news") and len(text) - first > LONG:
             for section, heading in _HEADING.items():
                 starts += [(match.start() - first, section) for match in heading.finditer(text, first)]
-        return cls(title_end + LEAD, title_end, tuple(sorted(starts)))
+        return cls(title_end, tuple(sorted(starts)))
 
     def section(self, field: Field, start: int) -> Section:
         """The section of a mention at `start` of `field`."""
         if field == "title" or start < self.title_end:
             return "title"
-        current: Section = "lead" if start < self.lead_end else "body"
+        current: Section = "lead" if start < self.title_end + LEAD else "body"
         for begin, section in self.starts:
             if begin > start:
                 break
@@ -53,22 +61,28 @@ class Layout(NamedTuple):
         return current
 
 
-def role_of(text: str, start: int, end: int, section: Section, name: str) -> Role:
-    """The part of the company mentioned at [start, end) of the matching form."""
+def role_of(text: str, start: int, end: int, section: Section, security: Security) -> Role:
+    """The part of the company at [start, end) of the matching form: its subject unless the words beside say other."""
     if section == "risk":
         return "risk"
-    if name in _CREDITORS and _CREDIT_BEFORE.search(text[max(0, start - 4) : start]) and _CREDIT_AFTER.match(text, end):
-        return "source_credit"
-    if section == "boilerplate":
+    if section == "boilerplate" or _credited(text, start, end, security):
         return "source_credit"
     if section == "recommendation":
         return "recommended"
-    low = max(
-        text.rfind("。", max(0, start - 120), start), text.rfind("\n", max(0, start - 120), start), start - 120, 0
-    )
+    low = max(start - 120, 0)
+    low = max(text.rfind("。", low, start), text.rfind("\n", low, start), low)
     if _RECOMMENDED.search(text, low, start):
         return "recommended"
-    return "subject"
+    return "peer" if _PEER.search(text, max(low, start - 16), start) else "subject"
+
+
+def _credited(text: str, start: int, end: int, security: Security) -> bool:
+    """Whether the text only cites the company: a medium that reports, a broker that comments."""
+    if security.name in _CREDITORS:
+        return bool(_CREDIT_AFTER.match(text, end) and _CREDIT_BEFORE.search(text, max(0, start - 4), start)) or (
+            text[end : end + 1] == ")" and start > 0 and text[start - 1] == "("
+        )
+    return bool(_BROKER.search(security.industry) and _COMMENT_AFTER.match(text, end))
 
 
 def relevance_of(section: Section, role: Role, count: int, companies: int) -> float:
@@ -76,6 +90,6 @@ def relevance_of(section: Section, role: Role, count: int, companies: int) -> fl
     if role == "source_credit":
         return 0.02
     weight = _WEIGHTS[section] + 0.1 * min(count - 1, 3)
-    if companies > 3:
-        weight *= max(0.35, 3 / companies) if section != "title" else 1.0
+    if companies > 3 and section != "title":
+        weight *= max(0.35, 3 / companies)
     return round(min(1.0, weight), 3)

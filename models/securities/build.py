@@ -156,6 +156,8 @@ def merge(found: dict[str, dict[str, Listing]]) -> dict[str, Draft]:
         draft.industry = next((r.industry for _, r in seen if r.industry), "")
         for day, row in lasting[:-1]:
             before, now = plain(row.name), plain(name)
+            if before != row.name and row.name != name and len(before) < 4:
+                draft.add("former", row.name)  # as it was marked then
             if abbreviates(now, before):  # an ST mark has cut today's name short
                 draft.add("alias", before)
             elif before != now and not abbreviates(before, now):
