@@ -141,6 +141,11 @@ class Settings(BaseSettings):
         return not self.clickhouse
 
     @property
+    def user_themes(self) -> Path:
+        """The user's own themes file, which need not exist."""
+        return Path(self.model.themes) if self.model.themes else self.data_dir / "themes.yaml"
+
+    @property
     def kafka_servers(self) -> list[str]:
         """Bootstrap servers, host:port each."""
         return [s.strip() for s in self.kafka.split(",")] if self.kafka else [f"127.0.0.1:{self.local.kafka_port}"]

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import msgspec
 import numpy as np
 
 from models.encoder import Encoder, ModelError, weights_folder
@@ -24,11 +25,13 @@ from models.linking.records import Link, LinkResult
 from models.reading import LONG, Window, plain, read
 from models.records import Analysis, Document, Field, Kind, Mention, Span, ThemeScore, Versions
 from models.sentiment import sentiment, with_rule
-from models.sentiment_rules import matches, title_tone
+from models.sentiment_rules import matches, title_rule
 from models.themes import Cue, Taxonomy, built_in
-from models.theming import Calibration, assign
+from models.theming import LEAD, Calibration, assign
 from models.tokens import Encoded, token_weights
+from models.user_themes import Likeness, UserThemes
 
+TITLE_SCAN = 1000  # characters of a title searched for cues
 CUE_SCAN = 60_000  # characters of a body searched for cues
 UNREAD = 0.5  # share of the document's tone that a company outside every window takes
 LATER = 0.5  # weight of a later window's tone beside the first's
@@ -41,7 +44,7 @@ class Links(Protocol):
 
 
 @dataclass
-class _Reading:
+class Reading:
     """One document on its way."""
 
     document: Document
@@ -57,9 +60,15 @@ class Analyser:
     """Reads documents. One at a time per thread is cheapest, but calls from several threads are safe."""
 
     def __init__(
-        self, encoder: Encoder, heads: Heads, taxonomy: Taxonomy, calibration: Calibration, linker: Links, versions: Versions,
+        self,
+        encoder: Encoder,
+        heads: Heads,
+        taxonomy: Taxonomy,
+        calibration: Calibration,
+        linker: Links,
+        versions: Versions,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.versions = versions
         self.taxonomy = taxonomy
         self._encoder = encoder
@@ -67,12 +76,20 @@ class Analyser:
         self._calibration = calibration
         self._linker = linker
         self._clock = clock
+        self.user_themes: UserThemes | None = None
 
     @classmethod
     def load(
-        cls, path: str = "", threads: int = 0, device: Literal["cpu", "cuda"] = "cpu", batch_size: int = 8, user_themes: str = "",
-        *, linker: Links | None = None, clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> Analyser:  # fmt: skip
+        cls,
+        path: str = "",
+        threads: int = 0,
+        device: Literal["cpu", "cuda"] = "cpu",
+        batch_size: int = 8,
+        user_themes: str = "",
+        *,
+        linker: Links | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> Analyser:
         """From a folder of weights ("" for the shipped one). Raises `ModelError` and `ThemeError`, naming the input."""
         folder = weights_folder(path)
         description = _description(folder)
@@ -88,33 +105,54 @@ class Analyser:
         )
         encoder = Encoder(folder, threads=threads, device=device, batch_size=batch_size)
         heads = Heads(folder / "heads.npz", description.get("temperature"))
-        return cls(encoder, heads, taxonomy, Calibration.of(description.get("themes", {})), linker, versions, clock)
+        analyser = cls(encoder, heads, taxonomy, Calibration.of(description.get("themes", {})), linker, versions, clock)
+        if user_themes:
+            analyser.follow(Path(user_themes), Likeness.of(description.get("likeness", {})))
+        return analyser
+
+    def follow(self, path: Path, like: Likeness) -> None:
+        """Give a user's themes too. Raises `ThemeError`."""
+        self.user_themes = UserThemes.load(path, self.embed, like, self.versions.model)
+        both = f"{self.versions.taxonomy}+{self.user_themes.taxonomy.version}"
+        self.versions = msgspec.structs.replace(self.versions, taxonomy=both)
 
     def analyse(self, documents: Sequence[Document]) -> list[Analysis]:
         """An analysis of each document, in order."""
+        readings, timings = self.read(documents)
+        return [self._conclude(reading, timings) for reading in readings]
+
+    def read(self, documents: Sequence[Document]) -> tuple[list[Reading], dict[str, float]]:
+        """Raw scores of each document, in order, and the mean seconds that a stage took of one."""
         began = time.perf_counter()
         readings = [self._prepare(document) for document in documents]
         linked = time.perf_counter()
         self._score(readings)
-        scored = time.perf_counter()
         share = 1 / max(1, len(documents))
-        timings = {"link": round((linked - began) * share, 6), "read": round((scored - linked) * share, 6)}
-        return [self._conclude(reading, timings) for reading in readings]
+        timings = {"link": (linked - began) * share, "read": (time.perf_counter() - linked) * share}
+        return readings, {stage: round(seconds, 6) for stage, seconds in timings.items()}
 
-    def _prepare(self, document: Document) -> _Reading:
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit embeddings of short texts, (n, D): what user themes are compared by."""
+        encoded = self._encoder.tokens.encode(texts)
+        vectors: dict[int, np.ndarray] = {}
+        for i, states in self._encoder.states(encoded):
+            vectors[i] = self._heads.score(states).embedding
+        return np.stack([vectors[i] for i in range(len(texts))]) if texts else np.zeros((0, 0), np.float32)
+
+    def _prepare(self, document: Document) -> Reading:
         title, body = plain(document.title), plain(document.body)
         links = self._linker.link(
             document.title, document.body, kind=document.kind, published_at=document.published_at
         ).links
-        cues = {"title": self.taxonomy.find(title[:1000]), "body": self.taxonomy.find(body[:CUE_SCAN])}
+        cues = {"title": self.taxonomy.find(title[:TITLE_SCAN]), "body": self.taxonomy.find(body[:CUE_SCAN])}
         spans = [Span(link.field, link.start, link.end) for link in _first_of_each(links)]
         spans += [Span("body", cue.start, cue.end) for cue in _first_cues(cues["body"])] if len(body) > LONG else []
-        return _Reading(document, links, cues, read(title, body, spans))
+        return Reading(document, links, cues, read(title, body, spans))
 
-    def _score(self, readings: Sequence[_Reading]) -> None:
+    def _score(self, readings: Sequence[Reading]) -> None:
         flat = [(reading, i) for reading in readings for i in range(len(reading.windows))]
         encoded = self._encoder.tokens.encode([reading.windows[i].text for reading, i in flat])
-        targets = []
+        targets: list[list[tuple[list[int], list[int]]]] = []
         for (reading, i), (_, offsets) in zip(flat, encoded, strict=True):
             names, weights = _targets(reading.links, reading.windows[i], offsets)
             reading.encoded.append(encoded[len(targets)])
@@ -124,13 +162,13 @@ class Analyser:
             reading, i = flat[at]
             reading.scores[i] = self._heads.score(states, targets[at])
 
-    def _conclude(self, reading: _Reading, timings: dict[str, float]) -> Analysis:
+    def _conclude(self, reading: Reading, timings: dict[str, float]) -> Analysis:
         document = reading.document
         scores = [reading.scores[i] for i in range(len(reading.windows))]
         weights = np.array([1.0] + [LATER / len(scores)] * (len(scores) - 1))
         tone = (np.stack([s.tone for s in scores]) * weights[:, None]).sum(0) / weights.sum()
         headline = plain(document.title) or plain(document.body[:80])
-        tone = with_rule(tone, title_tone(headline) if scores[0].style[1] > 0.5 else None)
+        tone = with_rule(tone, title_rule(headline) if scores[0].style[1] > 0.5 else None)
         offsets = [places for _, places in reading.encoded]
         return Analysis(
             id=document.id,
@@ -142,12 +180,17 @@ class Analyser:
             timings=timings,
         )
 
-    def _themes(self, reading: _Reading, scores: list[Scores], offsets: list[np.ndarray]) -> tuple[ThemeScore, ...]:
+    def _themes(self, reading: Reading, scores: list[Scores], offsets: list[np.ndarray]) -> tuple[ThemeScore, ...]:
         if not any(window.text.strip() for window in reading.windows):
             return ()
-        return assign(self.taxonomy, self._calibration, reading.cues, reading.windows, scores, offsets)
+        found = assign(self.taxonomy, self._calibration, reading.cues, reading.windows, scores, offsets)
+        if self.user_themes is None:
+            return found
+        title, body = plain(reading.document.title)[:TITLE_SCAN], plain(reading.document.body[:LEAD])
+        own = self.user_themes.assign(title, body, scores[0].embedding)
+        return tuple(sorted([*found, *own], key=lambda theme: -theme.score))
 
-    def _mentions(self, reading: _Reading, scores: list[Scores], tone: np.ndarray) -> tuple[Mention, ...]:
+    def _mentions(self, reading: Reading, scores: list[Scores], tone: np.ndarray) -> tuple[Mention, ...]:
         toward: dict[str, list[np.ndarray]] = {}
         for names, score in zip(reading.codes, scores, strict=True):
             for name, probabilities in zip(names, score.target, strict=True):
@@ -178,7 +221,7 @@ class Analyser:
                     role=link.role,
                     section=link.section,
                     page=_page(reading.document, link),
-                )  # fmt: skip
+                )
             )
         return tuple(mentions)
 
@@ -212,7 +255,7 @@ def _first_cues(cues: Sequence[Cue]) -> list[Cue]:
 
 def _targets(
     links: Sequence[Link], window: Window, offsets: np.ndarray
-) -> tuple[list[str], list[tuple[list[int], list[int]]]]:  # fmt: skip
+) -> tuple[list[str], list[tuple[list[int], list[int]]]]:
     """Companies located in a window, with their tokens and those of the sentences around them."""
     places: dict[str, list[tuple[int, int]]] = {}
     for link in links:

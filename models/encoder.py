@@ -31,7 +31,7 @@ def weights_folder(path: str) -> Path:
     if missing:
         if not folder.is_dir():
             raise ModelError(
-                f"model {path!r} is not a folder: name a folder of weights, or leave model.path empty for the shipped ones"
+                f"model {path!r} is not a folder: name one, or leave model.path empty for the shipped weights"
             )
         remedy = "make one of a Hugging Face checkpoint with `python -m models.train export`, or leave model.path empty"
         raise ModelError(f"model folder {folder} lacks {', '.join(missing)}: {remedy}")

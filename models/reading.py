@@ -97,7 +97,7 @@ def boilerplate_start(body: str) -> int:
 def news_start(title: str, body: str) -> int:
     """Where a wire's news begins: after the title repeated in 【】 and the dateline."""
     start = 0
-    if body.startswith("【") and 0 < (close := body.find("】", 0, 160)):
+    if body.startswith("【") and (close := body.find("】", 0, 160)) > 0:
         head = body[1:close]
         if title and (head in title or title in head or len(set(head) & set(title)) > 0.7 * len(set(head))):
             start = close + 1

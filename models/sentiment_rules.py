@@ -1,7 +1,7 @@
 """Phrases whose tone is certain: figures, ratings, reversals and their negations.
 
-A rule speaks only where Chinese business prose leaves no doubt; elsewhere the model is alone. Rules are tried on one
-clause, the most specific first, and the first that matches counts.
+A rule speaks only where Chinese business prose leaves little doubt; elsewhere the model is alone. Rules are tried on
+one clause, the most specific first, and the first that matches counts.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from dataclasses import dataclass
 
 from models.records import Tone
 
-_NUMBER = r"[约超近逾达]{0,2}\d[\d.,，]*(?:[%％]|个百分点|倍|亿元?|万元?|元|美元|港元)?(?:[-~—至到]\d[\d.,]*[%％]?)?"
-_PROFIT = r"(?:净利润|净利|归母净利润?|扣非净利润?|利润总额|盈利|营收|营业收入|收入|业绩|毛利|经营利润|销售额|净收益)"
+_NUMBER = r"[约超近逾达]{0,2}\d"
+_PROFIT = r"(?:净利润?|归母净利润?|利润总额|盈利|营收|营业收入|收入|业绩|毛利润?|经营利润|销售额|净收益)"
 _RATING = r"(?:评级|目标价|评等|投资级别)"
 _BULL = r"(?:买入|增持|跑赢行业|跑赢大市|强烈推荐|推荐|优于大市|超配|强推)"
 _BEAR = r"(?:卖出|减持|跑输行业|跑输大市|回避|弱于大市|低配)"
 _HOLD = r"(?:中性|持有|同步大市|观望|区间操作|与大市同步)"
+_SAME_PERIOD = r"(?:同比|环比|较上年同期|按年)"
+_MUCH = r"(?:预计|大幅|小幅|略)?"
+_EXPECTED = r"(?:市场|机构|此前|分析师|普遍)?(?:的)?(?:预期|预估|预测|指引)"
 
 
 @dataclass(frozen=True)
@@ -24,65 +27,89 @@ class Rule:
     """A pattern and the tone it decides; `strength` is the weight of the rule's say beside the model's (0..1)."""
 
     name: str
-    pattern: re.Pattern[str]
     tone: Tone
-    strength: float = 0.85
+    pattern: re.Pattern[str]
+    strength: float
 
 
-def _rule(name: str, tone: Tone, pattern: str, strength: float = 0.85) -> Rule:
-    return Rule(name, re.compile(pattern), tone, strength)
+def _rule(name: str, tone: Tone, *patterns: str, strength: float = 0.85) -> Rule:
+    return Rule(name, tone, re.compile("|".join(patterns)), strength)
 
 
 # Order matters: what cancels or reverses a phrase stands before the phrase itself.
 RULES: tuple[Rule, ...] = (
-    # holders: not selling, stopping to sell, selling
-    _rule("sale_stopped", "positive", r"(?:提前)?(?:终止|取消|停止)(?:实施)?(?:本次|股份|其)?减持"),
-    _rule("promise_not_to_sell", "positive", r"承诺.{0,12}不减持|不减持.{0,6}承诺|自愿延长.{0,8}锁定"),
-    _rule("not_sold", "neutral", r"(?:未|没有|尚未|并未)(?:实施)?减持|未通过.{0,12}减持|减持计划.{0,10}未(?:实施|减持)"),
-    _rule("sale", "negative", r"(?:拟|计划|拟合计|合计|累计|被动|拟被)减持|减持(?:公司|股份|不超|计划(?!期满|届满|终止)|套现)"),
-    # irony of expectations
-    _rule("bad_news_out", "positive", r"利空(?:出尽|落地|(?:已|已经|基本)?(?:充分)?(?:释放|消化)|消除)|靴子落地"),
+    # Holders: not selling, ceasing to sell, selling.
+    _rule("sale_stopped", "positive", r"(?:提前)?(?:终止|取消|停止)(?:实施)?(?:本次|股份|其)?减持", strength=0.6),
+    _rule("promise_not_to_sell", "positive", r"承诺.{0,12}不减持", r"不减持.{0,6}承诺", r"自愿延长.{0,8}锁定"),
+    _rule("not_sold", "neutral", r"(?:未|没有)(?:实施)?减持", r"未通过.{0,12}减持", r"减持计划.{0,10}未(?:实施|减持)", strength=0.6),
+    _rule(
+        "sale", "negative",
+        r"(?:拟|计划|合计|累计|被动|拟被)减持", r"减持(?:公司|股份|不超|计划(?!期满|届满|终止)|套现)",
+    ),
+    # The irony of expectations.
+    _rule("bad_news_out", "positive", r"利空(?:出尽|落地|消除|(?:已|已经|基本)?(?:充分)?(?:释放|消化))", r"靴子落地"),
     _rule("good_news_out", "negative", r"利好(?:出尽|兑现|落空|透支)"),
     _rule("fear_gone", "positive", r"(?:担忧|疑虑|风险|隐患)(?:已|基本|逐步)?(?:消除|解除|化解)"),
     _rule("not_below", "neutral", r"(?:并未|未|没有|并非)(?:不及|低于|逊于)(?:市场)?预期"),
-    _rule("not_above", "negative", r"(?:未能?|没有|难以)(?:超出?|达到?|好于|优于)(?:市场|机构)?(?:的)?预期"),
-    _rule("below", "negative", r"(?:不及|低于|逊于|不如|差于|弱于)(?:市场|机构|此前|分析师|普遍)?(?:的)?(?:预期|预估|预测|指引)"),
-    _rule("above", "positive", r"(?<!不)(?:大超|超出?|好于|优于|高于|强于)(?:市场|机构|此前|分析师)?(?:的)?(?:预期|预估)(?!的?(?:跌|降|下滑|亏))"),
-    # losses and turns
+    _rule("not_above", "negative", rf"(?:未能?|没有|难以)(?:超出?|达到?|好于|优于){_EXPECTED}"),
+    _rule("below", "negative", rf"(?:不及|低于|逊于|不如|差于|弱于){_EXPECTED}"),
+    _rule("above", "positive", rf"(?<!不)(?:大超|超出?|好于|优于|高于|强于){_EXPECTED}(?!的?(?:跌|降|下滑|亏))"),
+    # Losses and turns.
     _rule("turn_to_loss", "negative", r"由盈(?:转|变)亏|盈转亏|转盈为亏|首亏|首次亏损"),
-    _rule("turn_to_profit", "positive", r"扭亏(?!无望|乏力|失败)|由亏(?:转|变)盈|转亏为盈|亏转盈|同比扭亏"),
+    _rule("turn_to_profit", "positive", r"扭亏(?!无望|乏力|失败)|由亏(?:转|变)盈|转亏为盈|亏转盈"),
     _rule("smaller_loss", "positive", r"减亏|亏损.{0,10}(?:收窄|减少|缩小|缩窄|下降)|(?:收窄|减少)亏损"),
     _rule("larger_loss", "negative", r"增亏|亏损.{0,10}(?:扩大|加剧|增加|走阔|加大)"),
-    _rule("profit_after_loss", "positive", r"上年同期(?:净)?亏损(?!.{0,20}(?:仍|继续|净亏))|去年同期(?:净)?亏损"),
-    _rule("loss_after_profit", "negative", r"(?:净)?亏损.{0,24}(?:上年|去年)同期.{0,4}(?:盈利|净利润|净利)"),
-    # ratings
-    _rule("cut", "negative", rf"(?:评级|投资评级)?.{{0,16}}下调(?:至|为|到).{{0,3}}(?:{_HOLD}|{_BEAR})|(?:下调|调降|下修).{{0,24}}{_RATING}"),
-    _rule("raise", "positive", rf"上调(?:至|为|到).{{0,3}}(?:{_BULL})|(?:上调|调高|上修|调升).{{0,24}}{_RATING}|{_RATING}.{{0,12}}上调(?:至|为|到).{{0,3}}{_BULL}"),
-    _rule("keep_hold", "neutral", rf"(?:维持|重申|给予|予|首予).{{0,20}}{_HOLD}.{{0,4}}{_RATING}|维持.{{0,8}}{_RATING}不变", 0.6),
+    _rule("loss_after_profit", "negative", r"亏损.{0,24}(?:上年|去年)同期.{0,4}(?:盈利|净利)"),
+    _rule("loss_again", "negative", r"亏损.{0,24}(?:上年|去年)同期.{0,4}亏"),
+    _rule("profit_after_loss", "positive", r"(?:上年|去年)同期(?:净)?亏损(?!.{0,20}(?:仍|继续|净亏))"),
+    # Ratings.
+    _rule(
+        "cut", "negative",
+        rf"下调(?:至|为|到).{{0,3}}(?:{_HOLD}|{_BEAR})", rf"(?:下调|调降|下修).{{0,24}}{_RATING}",
+        rf"{_RATING}.{{0,4}}(?:遭|被)?下调",
+    ),
+    _rule(
+        "raise", "positive",
+        rf"上调(?:至|为|到).{{0,3}}{_BULL}", rf"(?:上调|调高|上修|调升).{{0,24}}{_RATING}",
+        rf"{_RATING}.{{0,4}}(?:获)?上调",
+    ),
+    _rule("keep_hold", "neutral", rf"(?:维持|重申|给予|首予).{{0,20}}{_HOLD}.{{0,4}}{_RATING}", strength=0.6),
     _rule("keep_sell", "negative", rf"(?:维持|重申|给予|首予).{{0,20}}{_BEAR}.{{0,4}}{_RATING}"),
-    _rule("keep_buy", "positive", rf"(?:维持|重申|给予|首予|首次覆盖).{{0,24}}{_BULL}.{{0,4}}{_RATING}"),
-    # law
-    _rule("cleared", "positive", r"(?:不予|免于|免予|无须|不再)(?:行政)?处罚|撤销.{0,6}(?:退市风险|其他风险)警示|摘帽|终止调查|未发现违法"),
-    _rule("denial", "neutral", r"(?:立案|调查|裁员|收购|造假|传闻|传言|报道).{0,16}(?:不实|不属实|系谣言|没有依据)|(?:否认|澄清|辟谣).{0,20}(?:立案|调查|裁员|造假|传闻)", 0.6),
-    _rule("investigated", "negative", r"(?<!未)(?:被|遭|收到.{0,12})(?:证监会|立案|处罚|警示函|监管函|行政处罚|问询).{0,6}"),
-    # figures
-    _rule("fell", "negative", rf"{_PROFIT}.{{0,24}}(?:同比|环比|较上年同期|按年)(?:大幅|小幅|略)?(?:减少|下降|下滑|降|减|跌|下跌|预减){_NUMBER}"),
-    _rule("fell_range", "negative", rf"{_PROFIT}.{{0,24}}(?:同比|按年)(?:预计)?(?:减少|下降|下滑|降|预减)"),
-    _rule("rose", "positive", rf"{_PROFIT}.{{0,24}}(?:同比|环比|较上年同期|按年)(?:大幅|小幅|略)?(?:增长|增加|增|升|上升|上涨|提升|预增){_NUMBER}"),
+    _rule("keep_buy", "positive", rf"(?:维持|重申|给予|首予|首次覆盖).{{0,24}}{_BULL}.{{0,4}}{_RATING}", strength=0.6),
+    # Law.
+    _rule(
+        "cleared", "positive",
+        r"(?:不予|免于|免予|无须|不再)(?:行政)?处罚", r"撤销.{0,6}(?:退市风险|其他风险)警示",
+        r"摘帽|终止调查|未发现违法",
+    ),
+    _rule(
+        "denial", "neutral",
+        r"(?:立案|调查|裁员|收购|造假|传闻|传言|报道).{0,16}(?:不实|不属实|系谣言|没有依据)",
+        r"(?:否认|澄清|辟谣).{0,20}(?:立案|调查|裁员|造假|传闻)", strength=0.6,
+    ),
+    _rule(
+        "investigated", "negative",
+        r"[被遭](?:证监会|公安)?(?:立案|处罚|警示|行政处罚)", r"收到.{0,12}(?:立案|警示函|监管函|处罚)",
+    ),
+    # Figures.
+    _rule("fell", "negative", rf"{_PROFIT}.{{0,24}}{_SAME_PERIOD}{_MUCH}(?:减少|下降|下滑|降|减|跌|预减)"),
+    _rule("rose", "positive", rf"{_PROFIT}.{{0,24}}{_SAME_PERIOD}{_MUCH}(?:增长?|增加|升|上[升涨]|提升|预增){_NUMBER}"),
 )  # fmt: skip
 
+# A macro figure above expectations may be good or bad news: only the model can tell.
+_MACRO = re.compile(r"非农|CPI|PPI|GDP|PMI|就业|通胀|失业|初请|零售销售|贸易|进口|出口|库存")
 _CLAUSE = re.compile(r"[^，,；;。！？\n]+[，,；;。！？\n]?")
 
 
 def matches(text: str) -> Rule | None:
     """The first rule that the text (a clause or a short title) meets, or None."""
-    return next((rule for rule in RULES if rule.pattern.search(text)), None)
+    rule = next((rule for rule in RULES if rule.pattern.search(text)), None)
+    return None if rule and rule.name in ("above", "below") and _MACRO.search(text) else rule
 
 
-def title_tone(title: str) -> Rule | None:
+def title_rule(title: str) -> Rule | None:
     """The rule that decides a title, or None where none does, or where two parts of it disagree."""
     rules = [rule for part in _CLAUSE.findall(title) if (rule := matches(part))]
-    tones = {rule.tone for rule in rules}
-    if len(tones) == 1:
+    if len({rule.tone for rule in rules}) == 1:
         return rules[0]
     return matches(title) if not rules else None

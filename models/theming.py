@@ -24,7 +24,7 @@ EVIDENCE = 5  # spans given for a theme
 
 @dataclass(frozen=True)
 class Calibration:
-    """How model and cues add up: logit = model*z + title*[cue in title] + lead*[cue in lead] + count*log(1+n) + bias."""
+    """How model and cues add up to a logit: each weight times its feature (`cue_features`), plus the theme's bias."""
 
     model: float = 1.0
     title: float = 0.7
@@ -57,13 +57,17 @@ def document_logits(windows: Sequence[Scores]) -> np.ndarray:
     """The heads' theme logits of a document: the strongest window, later ones counting less."""
     first = windows[0].themes
     later = [w.themes - LATER for w in windows[1:]]
-    return np.maximum.reduce([first, *later])
+    return np.asarray(np.maximum.reduce([first, *later]))
 
 
 def assign(
-    taxonomy: Taxonomy, calibration: Calibration, cues: Mapping[str, Sequence[Cue]], windows: Sequence[Window],
-    scores: Sequence[Scores], offsets: Sequence[np.ndarray],
-) -> tuple[ThemeScore, ...]:  # fmt: skip
+    taxonomy: Taxonomy,
+    calibration: Calibration,
+    cues: Mapping[str, Sequence[Cue]],
+    windows: Sequence[Window],
+    scores: Sequence[Scores],
+    offsets: Sequence[np.ndarray],
+) -> tuple[ThemeScore, ...]:
     """Themes of a document, best first. `offsets`: (T,2) of each window's tokens."""
     logits = document_logits(scores)
     found = []
@@ -71,15 +75,19 @@ def assign(
         title, lead, count, none = cue_features(cues, theme)
         c = calibration
         logit = c.model * logits[theme] + c.title * title + c.lead * lead + c.count * count + c.none * none
-        score = float(sigmoid(np.float64(logit + (c.bias[theme] if c.bias else 0.0))))
+        score = float(sigmoid(np.asarray(logit + (c.bias[theme] if c.bias else 0.0))))
         if score >= c.threshold:
             found.append(ThemeScore(name, round(score, 4), evidence(theme, cues, windows, scores, offsets)))
     return tuple(sorted(found, key=lambda t: -t.score))
 
 
 def evidence(
-    theme: int, cues: Mapping[str, Sequence[Cue]], windows: Sequence[Window], scores: Sequence[Scores], offsets: Sequence[np.ndarray]
-) -> tuple[Span, ...]:  # fmt: skip
+    theme: int,
+    cues: Mapping[str, Sequence[Cue]],
+    windows: Sequence[Window],
+    scores: Sequence[Scores],
+    offsets: Sequence[np.ndarray],
+) -> tuple[Span, ...]:
     """The theme's cues, or the sentence that its head looked at most where the text has no cue."""
     spans = [Span("title", c.start, c.end) for c in cues.get("title", ()) if c.theme == theme]
     spans += [Span("body", c.start, c.end) for c in cues.get("body", ()) if c.theme == theme]

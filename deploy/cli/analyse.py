@@ -17,12 +17,12 @@ import typer
 
 from models.analyse import Analyser
 from models.encoder import ModelError
-from models.records import Analysis, Document, Sentiment
+from models.records import Analysis, Document, Kind, Sentiment
 from models.themes import ThemeError
 
 BATCH_DOCUMENTS = 64
 BATCH_BYTES = 4_000_000
-KINDS = ("wire", "news", "announcement", "report")
+KINDS: dict[str, Kind] = {"wire": "wire", "news": "news", "announcement": "announcement", "report": "report"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def parse(number: int, raw: bytes, now: datetime) -> Line:
             return Line(number, given, error=f"{key} must be a string, got {type(text).__name__}")
         texts[key] = text or ""
     kind = value.get("kind") or "wire"
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         return Line(number, given, error=f"kind {kind!r} is not one of {', '.join(KINDS)}")
     published = now
     if value.get("published_at"):
@@ -61,9 +61,14 @@ def parse(number: int, raw: bytes, now: datetime) -> Line:
             return Line(number, given, error=f"published_at {value['published_at']!r} is not an ISO time")
         published = published if published.tzinfo else published.replace(tzinfo=UTC)
     document = Document(
-        id="" if given is None else str(given), source="stdin", kind=kind, title=texts["title"], body=texts["body"],
-        published_at=published, fetched_at=now,
-    )  # fmt: skip
+        id="" if given is None else str(given),
+        source="stdin",
+        kind=KINDS[kind],
+        title=texts["title"],
+        body=texts["body"],
+        published_at=published,
+        fetched_at=now,
+    )
     return Line(number, given, document)
 
 
@@ -82,14 +87,23 @@ def render(line: Line, analysis: Analysis) -> dict[str, Any]:
         "sentiment": _sentiment(analysis.sentiment),
         "mentions": [
             {
-                "code": m.code, "name": m.name, "surface": m.surface, "field": m.field, "start": m.start, "end": m.end,
-                "sentiment": _sentiment(m.sentiment), "relevance": m.relevance, "confidence": m.confidence,
-                "evidence": m.evidence, "role": m.role, "section": m.section,
+                "code": m.code,
+                "name": m.name,
+                "surface": m.surface,
+                "field": m.field,
+                "start": m.start,
+                "end": m.end,
+                "sentiment": _sentiment(m.sentiment),
+                "relevance": m.relevance,
+                "confidence": m.confidence,
+                "evidence": m.evidence,
+                "role": m.role,
+                "section": m.section,
             }
             for m in analysis.mentions
         ],
         "versions": msgspec.to_builtins(analysis.versions),
-    }  # fmt: skip
+    }
 
 
 def batches(source: IO[bytes], now: datetime) -> Iterator[list[Line]]:
@@ -134,10 +148,15 @@ def command(
     from deploy import settings
     from deploy.cli import UserError
 
-    chosen = settings.load().model
+    loaded = settings.load()
+    chosen, themes = loaded.model, loaded.user_themes
     try:
         analyser = Analyser.load(
-            model or chosen.path, threads or chosen.threads, chosen.device, chosen.batch_size, chosen.themes
+            model or chosen.path,
+            threads or chosen.threads,
+            chosen.device,
+            chosen.batch_size,
+            str(themes) if chosen.themes or themes.exists() else "",
         )
     except (ModelError, ThemeError) as error:
         raise UserError(str(error)) from error

@@ -1,1 +1,1 @@
-"""Rebuilding the shipped weights: `python -m models.train --data DIR --base DIR --out DIR`. Needs PyTorch (extra `train`)."""
+"""Rebuilding the shipped weights: `python -m models.train`. Needs PyTorch (the extra `train`)."""

@@ -15,28 +15,41 @@ import torch
 from models.themes import built_in
 from models.tokens import Tokens
 from models.train import examples as sets
-from models.train import templates
-from models.train.fit import Plan, fit, prepare, batches
+from models.train import templates, theme_templates
+from models.train.fit import Plan, batches, fit, prepare
 from models.train.network import Network, load_encoder
 
+TAUGHT = 12_000  # texts embedded by the base
 
-def gather(data: Path, rng: random.Random, scale: float, labels: Path) -> list[sets.Example]:
+
+def gather(data: Path, rng: random.Random, scale: float, labels: Path, hand_copies: int) -> list[sets.Example]:
     """All training examples, `scale` of the weakly labelled ones."""
-    hand, _ = sets.silver(labels, data)
-    skip = {e.key for e in hand} | {e.key for e in sets.silver(labels, data)[1]}
-    with (data / "securities/a_share_master.csv").open(encoding="utf-8") as lines:
-        names = [row["short_name"] for row in csv.DictReader(lines) if row["active"] == "True"]
+    hand, dev = sets.silver(labels, data)
+    skip = {example.key for example in hand + dev}
+    names = [row["short_name"] for row in read_csv(data / "securities/a_share_master.csv") if row["active"] == "True"]
+    ambiguous = [row["m"] for row in read_csv(data / "securities/ambiguous_names.csv") if len(row["m"]) > 1]
     folder = data / "labels"
-    made = sets.finfe(folder)[0] + sets.company_titles(folder)[0] + sets.finnsp(folder)[0]
-    made += rng.sample(g := sets.guba(folder), int(len(g) * min(1, scale)))
-    made += rng.sample(f := sets.finese(folder), int(len(f) * min(1, 0.6 * scale)))
+
+    def some(pool: list[sets.Example], share: float) -> list[sets.Example]:
+        return rng.sample(pool, int(len(pool) * min(1, share * scale)))
+
+    made = [e for e in sets.finfe(folder)[0] if not e.key.startswith("hold")]
+    made += sets.company_titles(folder)[0] + sets.finnsp(folder)[0]
+    made += some(sets.guba(folder), 0.7) + some(sets.finese(folder), 0.5)
     made += sets.wire_examples(
-        next((data / "wires").glob("*.jsonl.gz")), rng, int(8000 * scale), int(3000 * scale), skip
+        next((data / "wires").glob("*.jsonl.gz")), rng, int(7000 * scale), int(2000 * scale), skip
     )
-    made += sets.title_examples(data / "reports/titles.csv", rng, int(5000 * scale), int(2500 * scale), skip)
-    made += sets.headline_examples(folder / "thucnews_headlines/dev.jsonl", rng, int(1500 * scale))
-    made += templates.examples(names, rng, int(3000 * scale))
-    return made + hand * 3
+    made += sets.title_examples(data / "reports/titles.csv", rng, int(5000 * scale), int(1500 * scale), skip)
+    made += sets.headline_examples(folder / "thucnews_headlines/dev.jsonl", rng, int(1200 * scale))
+    made += sets.word_or_company(data, rng, int(1500 * scale))
+    made += templates.examples(names, ambiguous, rng, int(3000 * scale))
+    made += theme_templates.examples(names, rng, int(150 * scale))
+    return made + hand * hand_copies
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
 
 
 @torch.inference_mode()
@@ -46,7 +59,8 @@ def teach(base: Path, examples: list[sets.Example], tokens: Tokens, path: Path) 
         stored = np.load(path)
         return dict(zip(stored["keys"].tolist(), stored["vectors"].astype(np.float32), strict=True))
     encoder = load_encoder(base, 99).eval()
-    items = prepare([e for e in examples if e.embed], tokens, random.Random(0))
+    texts = list({e.key: e for e in examples if e.embed}.values())
+    items = prepare(random.Random(0).sample(texts, min(TAUGHT, len(texts))), tokens, random.Random(0))
     vectors = np.zeros((len(items), encoder.config.hidden_size), np.float32)
     for batch in batches(items, 4096, None):
         length = max(len(items[i].ids) for i in batch)
@@ -77,13 +91,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--rate", type=float, default=1e-4)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the weakly labelled sets")
+    parser.add_argument("--hand-copies", type=int, default=3, help="times that our own labels are seen in an epoch")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     tokens = Tokens(args.base)
-    made = gather(args.data, random.Random(args.seed), args.scale, args.labels)
+    made = gather(args.data, random.Random(args.seed), args.scale, args.labels, args.hand_copies)
     counts: dict[str, int] = {}
     for example in made:
         counts[example.source] = counts.get(example.source, 0) + 1

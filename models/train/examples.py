@@ -22,6 +22,7 @@ from models.themes import built_in
 
 NEGATIVE, NEUTRAL, POSITIVE, ALL = 1, 2, 4, 7
 POST, NEWS = 0, 1
+_NONE = dict.fromkeys(range(len(built_in().ids)), 0)  # of no theme
 TONES = {"negative": NEGATIVE, "neutral": NEUTRAL, "positive": POSITIVE}
 
 
@@ -84,13 +85,24 @@ def squeeze(text: str) -> str:
 
 
 def finfe(labels: Path) -> tuple[list[Example], list[Example]]:
-    """Forum posts, three classes; training posts that repeat a test post are left out."""
+    """Forum posts, three classes; training posts that repeat a test post are left out.
+
+    Training posts whose index is a multiple of 25 are kept for calibration (`key` begins with "hold:").
+    """
     train, test = jsonl(labels / "finfe/train.jsonl"), jsonl(labels / "finfe/test.jsonl")
     held = {row["text"] for row in test}
 
     def make(rows: Iterable[dict[str, Any]], part: str) -> list[Example]:
         return [
-            Example("finfe", f"{part}:{i}", "", r["text"], POST, Label(1 << r["label"])) for i, r in enumerate(rows)
+            Example(
+                "finfe",
+                f"{'hold' if part == 'train' and i % 25 == 0 else part}:{i}",
+                "",
+                r["text"],
+                POST,
+                Label(1 << r["label"]),
+            )
+            for i, r in enumerate(rows)
         ]
 
     return make((r for r in train if r["text"] not in held), "train"), make(test, "test")
@@ -127,7 +139,7 @@ def company_titles(labels: Path) -> tuple[list[Example], list[Example]]:
     def make(row: dict[str, Any], key: str, body: str = "") -> Example:
         tone = Label(POSITIVE if row["label"] else NEGATIVE)
         found = places(row["target"], row["title"], body)
-        return Example("xueqiu", key, row["title"], body, NEWS, tone, (Target(found, tone, True),) if found else ())
+        return Example("xueqiu", key, row["title"], body, NEWS, tone, (Target(found, tone),) if found else ())
 
     train = [make(r, f"seed:{i}") for i, r in enumerate(rows[:cut])]
     test = [make(r, f"test:{i}") for i, r in enumerate(rows[cut:])]
@@ -151,7 +163,7 @@ def finnsp(labels: Path) -> tuple[list[Example], list[Example]]:
         for row in rows:
             found = places(row["target"], "", text)
             if found:
-                targets.append(Target(found, Label(NEGATIVE if row["label"] else NEUTRAL | POSITIVE), True))
+                targets.append(Target(found, Label(NEGATIVE if row["label"] else NEUTRAL | POSITIVE)))
         tone = Label(NEGATIVE if whole.get(key, 0) else NEUTRAL | POSITIVE)
         example = Example("finnsp", key, "", text, NEWS, tone, tuple(targets))
         (test if int(key, 16) % 10 == 0 else train).append(example)
@@ -166,7 +178,7 @@ def finese(labels: Path) -> list[Example]:
             bad.setdefault(row["text"], set()).add(row["target"])
     made = []
     for i, (text, names) in enumerate(bad.items()):
-        targets = tuple(Target(places(name, "", text), Label(NEGATIVE), True) for name in sorted(names))
+        targets = tuple(Target(places(name, "", text), Label(NEGATIVE)) for name in sorted(names))
         made.append(Example("finese", str(i), "", text, NEWS, None, targets, weight=0.5))
     return made
 
@@ -192,12 +204,31 @@ def wires(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
+_PRICE = re.compile(
+    r"[涨跌](?:超|停|幅|近|约|\d|逾)|盘[前后中]|收[涨跌]|现报|成交额|主力资金|龙虎榜|股价|[高低]开|异动|融资买入|首选股|持仓|卸任|法定代表人"
+)
+_WRAP = re.compile(
+    r"[收午早]评|收盘|三大指数|[沪深]指|创业板|A股|恒指|恒生|科创50|精选|早知道|电报解读|持仓跟踪|一览|要闻|盘面"
+)
+_SECTOR = re.compile(r"板块|概念")
+_ABROAD = re.compile(
+    r"(?:沙特|越南|印尼|泰国|马来西亚|巴西|墨西哥|匈牙利|德国|法国|英国|美国|日本|韩国|埃及|阿联酋|欧洲|东南亚|中东|北美|西班牙|智利|几内亚|哈萨克|"
+    r"菲律宾|新加坡|意大利|澳大利亚|印度|土耳其|南非|非洲|拉美|海外|境外).{0,16}(?:中标|投建|建厂|工厂|基地|订单|合同|门店|首店|投产|上市销售|子公司|项目|授权)"
+    r"|中标.{0,10}(?:沙特|越南|印尼|泰国|巴西|墨西哥|埃及|阿联酋|智利|海外|境外)"
+)
+_DOMESTIC = re.compile(r"^[^，：:]{2,8}[：:]")
+
+
 def weak_themes(title: str, body: str) -> dict[int, int] | None:
     """Themes by cues: given where a cue stands in the title or at least twice in the lead, not given without any.
 
-    A single passing cue says nothing (absent). None: no theme is near.
+    A single passing cue says nothing (absent). Market wraps and share-price lines have no theme, unless they are
+    about one sector. None: no theme is near.
     """
     taxonomy = built_in()
+    if _WRAP.search(title) or (_PRICE.search(title) and not _SECTOR.search(title)):
+        cues = taxonomy.find(title + body[:400])
+        return dict.fromkeys(range(len(taxonomy.ids)), 0) if cues else None
     in_title = {c.theme for c in taxonomy.find(title)}
     counts: dict[int, int] = {}
     for cue in taxonomy.find(body[:400]):
@@ -209,6 +240,11 @@ def weak_themes(title: str, body: str) -> dict[int, int] | None:
             labels[theme] = 1
         elif n == 0:
             labels[theme] = 0
+    overseas = taxonomy.ids.index("overseas")
+    if _ABROAD.search(title):
+        labels.pop(overseas, None)
+        if _DOMESTIC.match(title):
+            labels[overseas] = 1
     return labels if any(labels.values()) or len(labels) < len(taxonomy.ids) else None
 
 
@@ -242,7 +278,7 @@ def wire_examples(path: Path, rng: random.Random, near: int, far: int, skip: set
         seen.add(title)
         tags = {t[0] for t in row.get("tagInfo") or []}
         tones = {_TAG_TONES[t] for t in tags if t in _TAG_TONES}
-        example = Example("wires", key, title, body, NEWS, weight=0.5, embed=rng.random() < 0.5)
+        example = Example("wires", key, title, body, NEWS, weight=0.5, embed=True)
         labels = weak_themes(title, body)
         if len(tones) == 1 and len(tags) <= 4:
             toned.append(replace(example, tone=Label(tones.pop()), weight=0.4))
@@ -251,20 +287,19 @@ def wire_examples(path: Path, rng: random.Random, near: int, far: int, skip: set
                 replace(
                     example,
                     tone=Label(NEUTRAL),
-                    themes={i: 0 for i in range(len(built_in().ids))} if not labels else labels,
+                    themes=labels or _NONE,
                 )
             )
         elif labels:
             close.append(replace(example, themes=labels))
         else:
-            rest.append(replace(example, themes={i: 0 for i in range(len(built_in().ids))}))
+            rest.append(replace(example, themes=_NONE))
     pick = [rng.sample(x, min(n, len(x))) for x, n in ((rest, far), (toned, near // 6), (neutral, near // 8))]
     return balanced(close, rng, near) + [example for part in pick for example in part]
 
 
 def title_examples(path: Path, rng: random.Random, near: int, far: int, skip: set[str]) -> list[Example]:
     """Broker report titles, by cues; those of media industries without a cue are left out: they may well be near."""
-    ids = built_in().ids
     close: list[Example] = []
     rest: list[Example] = []
     seen: set[str] = set()
@@ -273,14 +308,12 @@ def title_examples(path: Path, rng: random.Random, near: int, far: int, skip: se
             if f"titles:{number}" in skip or row["title"] in seen:
                 continue
             seen.add(row["title"])
-            example = Example(
-                "titles", f"titles:{number}", row["title"], "", NEWS, weight=0.5, embed=rng.random() < 0.5
-            )
+            example = Example("titles", f"titles:{number}", row["title"], "", NEWS, weight=0.5, embed=True)
             labels = weak_themes(row["title"], "")
             if labels:
                 close.append(replace(example, themes=labels))
             elif row["industry"] not in _MEDIA:
-                rest.append(replace(example, themes={i: 0 for i in range(len(ids))}))
+                rest.append(replace(example, themes=_NONE))
     return balanced(close, rng, near) + rng.sample(rest, min(far, len(rest)))
 
 
@@ -291,12 +324,48 @@ def headline_examples(path: Path, rng: random.Random, count: int) -> list[Exampl
     rows = [r for r in jsonl(path) if r["label"] not in ("entertainment",)]
     for i, row in enumerate(rng.sample(rows, min(count, len(rows)))):
         theme = _THUC_THEMES.get(row["label"])
-        labels = {t: 0 for t in range(len(ids))}
+        labels = dict(_NONE)
         labels |= weak_themes(row["text"], "") or {}
         if theme:
             labels[ids.index(theme)] = 1
         made.append(Example("headlines", f"headlines:{i}", row["text"], "", NEWS, themes=labels, weight=0.3))
     return made
+
+
+def word_or_company(data: Path, rng: random.Random, count: int) -> list[Example]:
+    """Names that are also words: a company where a vendor tags it and the title opens with it, a word elsewhere."""
+    with (data / "securities/ambiguous_names.csv").open(encoding="utf-8") as lines:
+        names = sorted({row["m"] for row in csv.DictReader(lines) if len(row["m"]) > 1}, key=len, reverse=True)
+    pattern = re.compile("|".join(map(re.escape, names)))
+    made: dict[bool, list[Example]] = {True: [], False: []}
+    for row in jsonl(data / "labels/thucnews_headlines/test.jsonl"):
+        if match := pattern.search(row["text"]):
+            spans = places(match[0], row["text"], "")
+            made[False].append(
+                Example(
+                    "words",
+                    f"words:{len(made[False])}",
+                    row["text"],
+                    "",
+                    NEWS,
+                    None,
+                    (Target(spans, None, False),),
+                    weight=0.4,
+                )
+            )
+    for wire in wires(next((data / "wires").glob("*.jsonl.gz"))):
+        title = wire["title"] or ""
+        if not (match := pattern.search(title)):
+            continue
+        tagged = any(match[0] == stock.get("name") for stock in wire["stocks"])
+        opens = match.start() == 0 and title[match.end() : match.end() + 1] in "：:"
+        company = True if opens else None if tagged or any(stock.get("code") for stock in wire["stocks"]) else False
+        if company is not None:
+            target = Target(places(match[0], title, wire["content"]), None, company)
+            made[company].append(
+                Example("words", f"words:{wire['id']}", title, wire["content"], NEWS, None, (target,), weight=0.4)
+            )
+    return [example for part in made.values() for example in rng.sample(part, min(count // 2, len(part)))]
 
 
 def silver(path: Path, data: Path) -> tuple[list[Example], list[Example]]:
@@ -313,18 +382,18 @@ def silver(path: Path, data: Path) -> tuple[list[Example], list[Example]]:
             for number, line in enumerate(csv.DictReader(lines)):
                 if (ref := f"titles:{number}") in rows:
                     texts[ref] = (line["title"], "")
+    for stem in {ref.split(":")[1] for ref in rows if ref.startswith("cfbench:")}:
+        for number, line in enumerate(jsonl(data / f"labels/cfbench_reports/{stem}.jsonl")):
+            if (ref := f"cfbench:{stem}:{number}") in rows:
+                texts[ref] = ("", line["text"][: rows[ref].get("read") or None])
     ids = built_in().ids
     parts: dict[str, list[Example]] = {"train": [], "dev": []}
     for ref, row in rows.items():
         if ref not in texts:
             continue
         title, body = texts[ref]
-        by_name: dict[str, list[tuple[Field, int, int]]] = {}
-        tones: dict[str, str] = {}
-        for m in row.get("mentions", ()):
-            by_name.setdefault(m["surface"], []).append((m["field"], m["start"], m["start"] + len(m["surface"])))
-            tones[m["surface"]] = m["tone"]
-        targets = tuple(Target(tuple(spans), Label(TONES[tones[n]]), True) for n, spans in by_name.items())
+        tones = {m["surface"]: m["tone"] for m in row.get("mentions", ())}
+        targets = tuple(Target(places(n, title, body), Label(TONES[t])) for n, t in tones.items())
         themes = {i: int(name in row["themes"]) for i, name in enumerate(ids)}
         tone = Label(TONES[row["tone"]]) if row.get("tone") in TONES else None
         parts[row["split"]].append(Example("silver", ref, title, body, NEWS, tone, targets, themes, embed=True))

@@ -85,10 +85,10 @@ TEMPLATES: tuple[tuple[str, int, int | None, int | None], ...] = (
     ("{a}市场份额被{b}抢走，销量大跌", U, N, P),
     ("{a}起诉{b}侵权，索赔{m}亿元", N, U, N),
     ("{a}将供应商由{b}换成其他厂商", U, U, N),
-    ("{a}向{b}采购{m}亿元设备", P, U, P),
+    ("{a}向{b}采购{m}亿元设备", U, None, P),
     ("与{b}的惨淡相比，{a}{q}利润翻倍", P, P, N),
-    ("{a}拟收购{b}部分股权", U, P, P),
-    ("{a}与{b}签署战略合作协议", P, P, P),
+    ("{a}拟收购{b}部分股权", U, U, None),
+    ("{a}与{b}签署战略合作协议", P, P, None),
     ("机构上调{a}评级，同时下调{b}评级", U, P, N),
     ("{a}、{b}跌超{r}%", N, N, N),
     ("{a}、{b}涨超{r}%", P, P, P),
@@ -96,12 +96,14 @@ TEMPLATES: tuple[tuple[str, int, int | None, int | None], ...] = (
 _PERIODS = ("一季度", "上半年", "前三季度", "2025年", "2026年上半年", "第三季度", "全年", "中期", "")
 
 
-def examples(names: Sequence[str], rng: random.Random, count: int) -> list[Example]:
-    """`count` sentences; about half are put into the body, where posts and short wires keep them."""
+def examples(names: Sequence[str], ambiguous: Sequence[str], rng: random.Random, count: int) -> list[Example]:
+    """`count` sentences, one name in six also a word; half of them in the body, where posts and short wires are."""
     made: list[Example] = []
     while len(made) < count:
         text, tone, toward_a, toward_b = TEMPLATES[len(made) % len(TEMPLATES)]
         a, b = rng.sample(list(names), 2)
+        if rng.random() < 0.17:
+            a = rng.choice(ambiguous)
         values = {"a": a, "b": b, "q": rng.choice(_PERIODS), "m": f"{rng.uniform(0.1, 90):.{rng.randint(0, 2)}f}"}
         values |= {
             "p": f"{rng.uniform(1, 300):.{rng.randint(0, 2)}f}",
@@ -111,7 +113,7 @@ def examples(names: Sequence[str], rng: random.Random, count: int) -> list[Examp
         line = text.format(**values)
         title, body = (line, "") if rng.random() < 0.5 else ("", line)
         targets = [
-            Target(places(name, title, body), Label(label), True)
+            Target(places(name, title, body), Label(label), True if a in ambiguous else None)
             for name, label in ((a, toward_a), (b, toward_b))
             if label is not None
         ]

@@ -1,0 +1,166 @@
+"""`fengxiang themes`: the built-in themes and the user's own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import typer
+
+from deploy.cli import UserError
+from models.analyse import Analyser
+from models.encoder import ModelError
+from models.themes import Theme, ThemeError, built_in, read_themes
+from models.user_themes import UserThemes, add, save_correction, train
+
+command = typer.Typer(no_args_is_help=True, help="List, add, test and train themes. 题材")
+Name = Annotated[str, typer.Argument(help="The theme's id. 题材标识")]
+
+
+def themes_file() -> Path:
+    """The user's own file: the setting model.themes, or themes.yaml in the data folder."""
+    from deploy import settings
+
+    return settings.load().user_themes
+
+
+def _own() -> tuple[Theme, ...]:
+    path = themes_file()
+    try:
+        return read_themes(path) if path.exists() else ()
+    except ThemeError as error:
+        raise UserError(str(error)) from error
+
+
+def _analyser() -> tuple[Analyser, UserThemes]:
+    from deploy import settings
+
+    chosen = settings.load().model
+    try:
+        analyser = Analyser.load(chosen.path, chosen.threads, chosen.device, chosen.batch_size, str(themes_file()))
+    except (ModelError, ThemeError) as error:
+        raise UserError(str(error)) from error
+    assert analyser.user_themes is not None
+    return analyser, analyser.user_themes
+
+
+def _index(themes: UserThemes, name: str) -> int:
+    if name in built_in().ids:
+        raise UserError(f"{name!r} is built in: `test` and `train` are for your own; `fengxiang evaluate` scores it")
+    if name not in themes.taxonomy.ids:
+        known = ", ".join(themes.taxonomy.ids) or "none yet"
+        raise UserError(f"no theme {name!r} in {themes_file()}: there are {known}")
+    return themes.taxonomy.ids.index(name)
+
+
+@command.command("list")
+def list_themes(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """Every theme. 列出全部题材"""
+    rows = [(theme, "built-in") for theme in built_in().themes] + [(theme, "own") for theme in _own()]
+    if as_json:
+        print(
+            json.dumps(
+                [msgspec.to_builtins(theme) | {"kind": kind} for theme, kind in rows], ensure_ascii=False, indent=1
+            )
+        )
+        return
+    for theme, kind in rows:
+        print(f"{theme.id:<24}{kind:<10}{theme.name}  {theme.english}")
+
+
+@command.command("add")
+def add_theme(
+    name: Name,
+    title: Annotated[str, typer.Option("--name", help="Its name. 名称")],
+    description: Annotated[str, typer.Option(help="What it is about, in a sentence. 说明")],
+    example: Annotated[list[str], typer.Option(help="A text that has it; at least three. 例句")],
+    cue: Annotated[list[str] | None, typer.Option(help="A word that suggests it. 线索词")] = None,
+    trap: Annotated[
+        list[str] | None, typer.Option(help="A phrase that holds a cue but doesn't mean it. 易混词")
+    ] = None,
+    basket: Annotated[list[str] | None, typer.Option(help="A security code, such as 300413.SZ. 成份证券")] = None,
+    english: Annotated[str, typer.Option(help="English name.")] = "",
+) -> None:
+    """Add a theme of your own; it works at once. 新增题材"""
+    theme = Theme(
+        id=name,
+        name=title,
+        english=english,
+        description=description,
+        examples=tuple(example),
+        cues=tuple(cue or ()),
+        traps=tuple(trap or ()),
+        basket=tuple(basket or ()),
+    )
+    path = themes_file()
+    try:
+        add(path, theme)
+    except ThemeError as error:
+        raise UserError(str(error)) from error
+    print(f"{name} added to {path}; restart workers to use it. Try it: fengxiang themes test {name} --text '...'")
+
+
+@command.command("test")
+def test_theme(
+    name: Name,
+    text: Annotated[list[str] | None, typer.Option(help="A text to try; else lines on standard input. 文本")] = None,
+) -> None:
+    """Score texts by a theme of your own. 试算"""
+    analyser, themes = _analyser()
+    theme = _index(themes, name)
+    texts = text or [line.strip() for line in sys.stdin if line.strip()]
+    for line, vector in zip(texts, analyser.embed(texts), strict=True):
+        score = themes.score(theme, line, "", vector)
+        print(f"{score:.3f}  {'yes' if score >= themes.threshold else 'no '}  {line[:100]}")
+
+
+@command.command("train")
+def train_theme(
+    name: Name,
+    labels: Annotated[Path, typer.Argument(help='JSONL: {"title", "body", "label": 0 or 1} a line. 标注文件')],
+) -> None:
+    """Improve a theme of your own by labelled texts. 用标注训练"""
+    analyser, themes = _analyser()
+    theme = _index(themes, name)
+    rows = read_labels(labels)
+    vectors = analyser.embed([f"{row['title']}\n{row['body']}".strip()[:200] for row in rows])
+    truth = np.array([row["label"] for row in rows])
+    before = _right(themes, theme, rows, vectors)
+    try:
+        correction = train(themes, theme, vectors, truth)
+        save_correction(themes_file(), analyser.versions.model, name, correction)
+    except (ThemeError, OSError) as error:
+        raise UserError(str(error)) from error
+    _, trained = _analyser()
+    print(f"{name}: right on {before} of these {len(rows)} texts before, {_right(trained, theme, rows, vectors)} after")
+
+
+def _right(themes: UserThemes, theme: int, rows: list[dict[str, Any]], vectors: np.ndarray) -> int:
+    scores = [themes.score(theme, r["title"], r["body"], v) for r, v in zip(rows, vectors, strict=True)]
+    return sum((s >= themes.threshold) == bool(r["label"]) for s, r in zip(scores, rows, strict=True))
+
+
+def read_labels(path: Path) -> list[dict[str, Any]]:
+    """Labelled texts of a JSONL file. Raises `UserError`, naming the line."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} can't be read: {error}") from error
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            text = {key: str(row.get(key) or "") for key in ("title", "body")}
+            label = row["label"]
+        except (ValueError, KeyError, AttributeError) as error:
+            raise UserError(f'{path}, line {number}: expected {{"title", "body", "label"}}: {error!r}') from error
+        if label not in (0, 1) or not any(text.values()):
+            raise UserError(f"{path}, line {number}: label must be 0 or 1, and title or body must not be empty")
+        rows.append(text | {"label": int(label)})
+    return rows

@@ -1,0 +1,1 @@
+"""Scoring the models in public: every set, baselines beside the model, intervals, calibration, errors."""

@@ -1,0 +1,126 @@
+"""The evaluation as Markdown (docs/scores.md), as a table for the terminal, and as one HTML page with plots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+BASELINES = (("lexicon", "lexicon"), ("tfidf", "TF-IDF"), ("frozen", "frozen + LR"))
+
+
+def rows(report: dict[str, Any]) -> list[list[str]]:
+    """The main table: a header and one row a set."""
+    header = ["set", "questions", "metric", "model", "95 %", "calibration error"]
+    table = [[*header, *(title for _, title in BASELINES), "bar"]]
+    for item in report["sets"]:
+        rivals = item.get("baselines", {})
+        table.append(
+            [
+                item["title"],
+                str(item["questions"]),
+                item["metric"],
+                f"{item['score']:.3f}",
+                f"{item['low']:.3f}–{item['high']:.3f}",
+                f"{item['calibration_error']:.3f}",
+                *(f"{rivals[key]:.3f}" if key in rivals else "–" for key, _ in BASELINES),
+                f"{item['bar']:g}" if item["bar"] else "–",
+            ]
+        )
+    return table
+
+
+def markdown_table(table: Sequence[Sequence[str]]) -> str:
+    """GitHub's table syntax."""
+    lines = ["| " + " | ".join(row) + " |" for row in table]
+    return "\n".join([lines[0], "|" + "---|" * len(table[0]), *lines[1:]])
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """docs/scores.md. No texts of the sets: they aren't ours to publish."""
+    parts = [
+        "# Scores",
+        f"Model `{report['model']}`, themes `{report['taxonomy']}`, {report['made_at'][:10]}. Made by "
+        "`fengxiang evaluate --data DIR --write docs/scores.md`; `--html PAGE` adds plots and error samples.",
+        markdown_table(rows(report)),
+        "Macro-F1 is the mean over the classes of the set; a set that knows two classes is answered with the likelier "
+        "of the two. The interval is a bootstrap over 500 resamplings of the questions. TF-IDF is character 1- to "
+        "3-grams with logistic regression, *frozen* the encoder's own embedding with logistic regression, both fitted "
+        "on the set's training part; the lexicon is a word list, for themes the cues.",
+    ]
+    for item in report["sets"]:
+        parts += [f"## {item['title']}", markdown_table(detail(item))]
+    parts += [f"## {title}\n\n{text}" for title, text in report.get("notes", {}).items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def detail(item: dict[str, Any]) -> list[list[str]]:
+    """A set's own table: figures of each theme, or the confusion of classes."""
+    if item["task"] == "themes":
+        table = [["theme", "F1", "precision", "recall", "given"]]
+        for name, v in item["per_class"].items():
+            table.append([name, *(f"{v[k]:.3f}" for k in ("f1", "precision", "recall")), str(v["given"])])
+        return table
+    table = [["truth \\ guess", *item["classes"], "F1"]]
+    for name, counts in zip(item["classes"], item["confusion"], strict=True):
+        table.append([name, *map(str, counts), f"{item['per_class'][name]['f1']:.3f}"])
+    return table
+
+
+def _svg(width: int, height: int, label: str, parts: Sequence[str]) -> str:
+    return f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+
+
+def _bars(item: dict[str, Any]) -> str:
+    """Model and baselines as horizontal bars, with the bar to clear as a line."""
+    rivals = item.get("baselines", {})
+    values = [("model", item["score"]), *((title, rivals[key]) for key, title in BASELINES if key in rivals)]
+    parts = []
+    for i, (name, value) in enumerate(values):
+        y, width = 8 + i * 24, value * 300
+        parts.append(f'<text x="0" y="{y + 13}">{escape(name)}</text>')
+        parts.append(f'<rect x="90" y="{y}" width="{width:.0f}" height="18" class="b{i}"/>')
+        parts.append(f'<text x="{96 + width:.0f}" y="{y + 13}">{value:.3f}</text>')
+    height = 16 + len(values) * 24
+    if item["bar"]:
+        x = 90 + item["bar"] * 300
+        parts.append(f'<line x1="{x:.0f}" x2="{x:.0f}" y1="2" y2="{height - 4}" class="goal"/>')
+    return _svg(440, height, "scores", parts)
+
+
+def _reliability(item: dict[str, Any]) -> str:
+    """How often right against how sure: on the diagonal is calibrated."""
+    parts = ['<line x1="20" y1="170" x2="170" y2="20" class="goal"/><path d="M20 20V170H170" class="axis"/>']
+    for sure, right, count in item["reliability"]:
+        radius = 2 + min(8, count**0.5 / 4)
+        title = f"<title>{count}: sure {sure:.2f}, right {right:.2f}</title>"
+        parts.append(
+            f'<circle cx="{20 + sure * 150:.1f}" cy="{170 - right * 150:.1f}" r="{radius:.1f}">{title}</circle>'
+        )
+    return _svg(190, 190, "calibration", [*parts, '<text x="60" y="187">how sure</text>'])
+
+
+def _table(table: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{escape(c)}</th>" for c in table[0])
+    body = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in table[1:])
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+_STYLE = """body{font:14px/1.5 system-ui,sans-serif;max-width:1060px;margin:2em auto;padding:0 1em;color:#1c2430}
+table{border-collapse:collapse;margin:.6em 0}td,th{border:1px solid #d5dbe3;padding:3px 8px;text-align:left}
+th{background:#f2f5f9}svg{font:12px system-ui;margin-right:2em;vertical-align:top}.b0{fill:#c8102e}
+.b1,.b2,.b3{fill:#9aa7b8}.goal{stroke:#1f6feb;stroke-dasharray:4 3}.axis{fill:none;stroke:#667}
+circle{fill:#c8102e;opacity:.75}"""
+
+
+def html(report: dict[str, Any]) -> str:
+    """One page, with nothing loaded from elsewhere."""
+    about = f"model {report['model']}, themes {report['taxonomy']}, {report['made_at']}"
+    parts = [f"<h1>评测 Scores</h1><p>{escape(about)}</p>", _table(rows(report))]
+    for item in report["sets"]:
+        parts.append(f"<h2>{escape(item['title'])}</h2>{_bars(item)}{_reliability(item)}{_table(detail(item))}")
+        if item["errors"]:
+            errors = [["text", "truth", "guess"], *([e["text"], e["truth"], e["guess"]] for e in item["errors"])]
+            parts.append(f"<details><summary>错例 error samples</summary>{_table(errors)}</details>")
+    head = f'<!doctype html><html lang="zh"><meta charset="utf-8"><title>Scores</title><style>{_STYLE}</style>'
+    return head + "".join(parts) + "</html>\n"

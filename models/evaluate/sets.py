@@ -1,0 +1,115 @@
+"""The evaluation sets: a task, training texts for the baselines, and test texts that no weights were fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from models.themes import Taxonomy, built_in
+from models.train import examples as labels
+from models.train.examples import NEGATIVE, NEUTRAL, POSITIVE, Example
+
+Task = Literal["tone", "toward", "themes"]
+SILVER = Path(labels.__file__).with_name("labels") / "silver.jsonl"
+FILLER = "□"
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """`classes`: names of the classes the truth has; a tone set may know only negative and positive."""
+
+    name: str
+    title: str
+    task: Task
+    classes: tuple[str, ...]
+    train: tuple[Example, ...]
+    test: tuple[Example, ...]
+    bar: float = 0.0
+    metric: Literal["macro", "micro"] = "macro"
+
+
+class DataError(ValueError):
+    """A data folder that lacks what the evaluation reads; the text names it."""
+
+
+def masked(example: Example, taxonomy: Taxonomy) -> Example:
+    """The example with every cue overwritten, length kept."""
+
+    def cover(text: str) -> str:
+        chars = list(text)
+        for cue in taxonomy.find(text):
+            chars[cue.start : cue.end] = FILLER * (cue.end - cue.start)
+        return "".join(chars)
+
+    return replace(example, title=cover(example.title), body=cover(example.body))
+
+
+THREE = ("negative", "neutral", "positive")
+
+
+def load(data: Path, only: Sequence[str] = ()) -> list[EvaluationSet]:
+    """Every set that the data folder allows, in the order of the report. Raises `DataError`."""
+    folder = data / "labels"
+    if not folder.is_dir():
+        raise DataError(
+            f"{data} has no labels/ folder: --data names the folder that holds labels/, wires/ and reports/"
+        )
+    made = []
+    train, dev = labels.silver(SILVER, data)
+    if dev:
+        taxonomy = built_in()
+        hidden = tuple(masked(e, taxonomy) for e in dev)
+        toned = tuple(e for e in dev if e.tone)
+        named = tuple(e for e in dev if e.targets)
+        made += [
+            EvaluationSet(
+                "themes", "Themes, own labels", "themes", taxonomy.ids, tuple(train), tuple(dev), 0.88, "micro"
+            ),
+            EvaluationSet(
+                "themes_masked", "Themes, cue words masked", "themes", taxonomy.ids, tuple(train), hidden, 0, "micro"
+            ),
+            EvaluationSet(
+                "tone", "Document tone, own labels", "tone", THREE, tuple(e for e in train if e.tone), toned, 0.82
+            ),
+            EvaluationSet("toward", "Tone toward companies, own labels", "toward", THREE, tuple(train), named, 0.80),
+        ]
+        wires = tuple(e for e in named if len({t.tone.allowed for t in e.targets if t.tone}) > 1)
+        if wires:
+            made.append(
+                EvaluationSet("toward_mixed", "The same, companies differ", "toward", THREE, tuple(train), wires)
+            )
+    if (folder / "finfe").is_dir():
+        posts, test = labels.finfe(folder)
+        made.append(EvaluationSet("finfe", "FinFE posts", "tone", THREE, tuple(posts), tuple(test), 0.72))
+    if (folder / "xueqiu_news").is_dir():
+        titles, test = labels.company_titles(folder)
+        two = ("negative", "positive")
+        made.append(
+            EvaluationSet(
+                "company_titles", "Company news titles, newest fifth", "tone", two, tuple(titles), tuple(test), 0.965
+            )
+        )
+        made.append(
+            EvaluationSet("company_toward", "The same, toward the company", "toward", two, tuple(titles), tuple(test))
+        )
+    if (folder / "finnsp").is_dir():
+        texts, test = labels.finnsp(folder)
+        two = ("negative", "other")
+        made.append(
+            EvaluationSet("finnsp", "FinNSP, negative toward a company", "toward", two, tuple(texts), tuple(test), 0.83)
+        )
+        mixed = tuple(e for e in test if len({t.tone.allowed for t in e.targets if t.tone}) > 1)
+        made.append(
+            EvaluationSet("finnsp_mixed", "The same, companies differ", "toward", two, tuple(texts), mixed, 0.70)
+        )
+    unknown = set(only) - {s.name for s in made}
+    if unknown:
+        raise DataError(f"no set named {', '.join(sorted(unknown))}: there are {', '.join(s.name for s in made)}")
+    return [s for s in made if not only or s.name in only]
+
+
+def label_of(allowed: int) -> str:
+    """The class that a label's bits name."""
+    return {NEGATIVE: "negative", NEUTRAL: "neutral", POSITIVE: "positive"}.get(allowed, "other")

@@ -1,0 +1,107 @@
+"""What turns raw scores into probabilities: temperatures, and how model and cues add up to a theme.
+
+Fitted on texts that the network was not trained on: our own dev labels, and the posts held back from FinFE.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
+
+from models.analyse import Analyser, Reading
+from models.evaluate.metrics import micro_f1
+from models.evaluate.predict import WHEN, GivenLinks
+from models.records import Document
+from models.themes import built_in
+from models.theming import cue_features, document_logits
+from models.train import examples as sets
+from models.train.examples import Example
+
+
+def readings(analyser: Analyser, links: GivenLinks, examples: list[Example]) -> list[Reading]:
+    """Raw scores of examples, their companies given."""
+    made: list[Reading] = []
+    for at in range(0, len(examples), 128):
+        part = examples[at : at + 128]
+        links.known = {(e.title, e.body): e for e in part}
+        documents = [
+            Document(id=e.key, source="", kind="wire", title=e.title, body=e.body, published_at=WHEN, fetched_at=WHEN)
+            for e in part
+        ]
+        made += analyser.read(documents)[0]
+    return made
+
+
+def temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    """The temperature with the lowest loss, by search. `probabilities`: n,3 at temperature 1."""
+    logits = np.log(np.clip(probabilities, 1e-9, 1))
+
+    def loss(t: float) -> float:
+        z = logits / t
+        z = z - z.max(1, keepdims=True)
+        return float(-np.mean(z[np.arange(len(truth)), truth] - np.log(np.exp(z).sum(1))))
+
+    return round(float(min(np.geomspace(0.5, 4, 60), key=loss)), 3)
+
+
+def theme_calibration(found: list[Reading], examples: list[Example]) -> tuple[dict[str, Any], float]:
+    """Weights of `theming.Calibration`, and the micro-F1 that they reach in five-fold cross-validation."""
+    k = len(built_in().ids)
+    logits = np.stack([document_logits([r.scores[i] for i in range(len(r.windows))])[:k] for r in found])
+    cues = np.array([[cue_features(r.cues, theme) for theme in range(k)] for r in found])  # n,k,4
+    truth = np.array([[bool(e.themes.get(theme)) for theme in range(k)] for e in examples])
+    who = np.broadcast_to(0.5 * np.eye(k), (len(found), k, k))
+    features = np.concatenate([logits[..., None], cues, who], -1)
+
+    def fit(rows: np.ndarray) -> LogisticRegression:
+        return LogisticRegression(C=1.0, max_iter=2000).fit(
+            features[rows].reshape(-1, features.shape[-1]), truth[rows].ravel()
+        )
+
+    out = np.zeros(truth.shape)
+    for train, test in KFold(5, shuffle=True, random_state=0).split(out):
+        out[test] = fit(train).predict_proba(features[test].reshape(-1, features.shape[-1]))[:, 1].reshape(-1, k)
+    grid = np.arange(0.3, 0.61, 0.02)
+    threshold = round(float(max(grid, key=lambda t: micro_f1(truth, out >= t))), 2)
+    whole = fit(np.arange(len(found)))
+    weights = [round(float(v), 4) for v in whole.coef_[0]]
+    bias = [round(0.5 * w + float(whole.intercept_[0]), 4) for w in weights[5:]]
+    names = ("model", "title", "lead", "count", "none")
+    return dict(zip(names, weights[:5], strict=True)) | {"bias": bias, "threshold": threshold}, micro_f1(
+        truth, out >= threshold
+    )
+
+
+def calibrate(folder: Path, data: Path, labels: Path) -> dict[str, Any]:
+    """Fit and write into `folder/model.json`; returns what was written."""
+    path = folder / "model.json"
+    description = json.loads(path.read_text())
+    description.pop("temperature", None)
+    description.pop("themes", None)
+    path.write_text(json.dumps(description))
+    links = GivenLinks()
+    analyser = Analyser.load(str(folder), linker=links)
+    _, dev = sets.silver(labels, data)
+    posts = [e for e in sets.finfe(data / "labels")[0] if e.key.startswith("hold")]
+    found, held = readings(analyser, links, dev), readings(analyser, links, posts)
+    index = {sets.NEGATIVE: 0, sets.NEUTRAL: 1, sets.POSITIVE: 2}
+    tone = [(r.scores[0].tone, index[e.tone.allowed]) for r, e in zip(found, dev, strict=True) if e.tone]
+    post = [(r.scores[0].tone, index[e.tone.allowed]) for r, e in zip(held, posts, strict=True) if e.tone]
+    toward = [
+        (probabilities, index[e.targets[int(code)].tone.allowed])
+        for r, e in zip(found, dev, strict=True)
+        for i, codes in enumerate(r.codes)
+        for code, probabilities in zip(codes, r.scores[i].target, strict=True)
+    ]
+    description["temperature"] = {
+        name: temperature(np.stack([p for p, _ in pairs]), np.array([t for _, t in pairs]))
+        for name, pairs in (("news", tone), ("post", post), ("target", toward))
+    }
+    description["themes"], reached = theme_calibration(found, dev)
+    path.write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n")
+    return description | {"themes_cross_validated": round(reached, 4)}
