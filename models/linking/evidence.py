@@ -48,7 +48,7 @@ _SENTENCE_END = re.compile(r"[。！？!?;\n\x01】]")
 _LIST_MARK = "、,/和及与"
 _AFTER_LIST = re.compile(r"等|涨|跌|领涨|跟涨|封|触及|均|也|以及|和|居前|概念|股|,|。|;|$|\n|、|\(|\)")
 _CONTEST = re.compile(
-    r"[^,。:;、]{0,6}?(?:公开赛|冠军赛|大师赛|锦标赛|联谊赛|邀请赛|高尔夫|杯赛|车队|车手|战队|男篮|女篮|男排|女排|球迷|主场|客场)"
+    r"[^,。:;、]{0,6}?(?:公开赛|冠军赛|大师赛|锦标赛|联谊赛|邀请赛|高尔夫|杯赛|车队|车手|战队|球迷|主场)"
 )
 _FUND = re.compile(r"基金|etf|混合|债|lof|指数|联接|理财|转债")
 
@@ -88,6 +88,11 @@ def marked(text: str, start: int) -> bool:
 def bracketed(text: str, start: int, end: int) -> bool:
     """Whether the name fills 【】."""
     return start > 0 and end < len(text) and text[start - 1] == "【" and text[end] == "】"
+
+
+def tells_of_contests(text: str) -> bool:
+    """Whether the text may speak of sport, where a company's name may be a contest's or a team's."""
+    return "赛" in text or "车队" in text or "车手" in text or "战队" in text or "球迷" in text or "主场" in text
 
 
 def barred(text: str, start: int, end: int, pattern: Pattern) -> str:

@@ -44,9 +44,10 @@ class Linker:
         found = [Hit(start, end, items[index]) for start, end, index in self._patterns.find(form.text)]
         if not found:
             return _EMPTY
-        hits = longest([hit for hit in found if whole(hit, form, text)])
-        reading = Reading(text, len(title), form, kind, published_at.date() if published_at else None)
+        body, places = form.text, form.places()
+        hits = longest([hit for hit in found if whole(hit, body, places, text)])
+        reading = Reading(text, len(title), body, places, kind, published_at.date() if published_at else None)
         accepted, left = reading.judge(hits)
-        if accepted and "简称" in form.text:
-            accepted = introduced(form.text, accepted)
+        if accepted and "简称" in body:
+            accepted = introduced(body, accepted)
         return reading.report(accepted, left)

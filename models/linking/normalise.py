@@ -6,6 +6,8 @@ a name doesn't run over the end of a paragraph.
 
 from __future__ import annotations
 
+from codecs import utf_16_le_decode, utf_16_le_encode
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -14,36 +16,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 _TRADITIONAL = Path(__file__).with_name("data") / "traditional.txt"
+_BLANK = ord(" ")
 _BLANKS = " \t\r\x0b\x0c\xa0\u3000\u200b\u200c\u200d\u2060\ufeff\u2002\u2003\u2009\u00ad"
-_SIZE = 0x10000
-_BLANK = 0x20
 
 
 class Normalised(NamedTuple):
-    """`text` in the matching form; `places[i]` is the original offset of character i (None: the same)."""
+    """A text in the matching form, with the way back."""
 
     text: str
-    places: NDArray[np.intp] | None
+    points: NDArray[np.uint16] | None  # the form with the blanks that `text` lacks; None: it lacks none
 
-    def place(self, index: int) -> int:
-        """Original offset of the character at `index`."""
-        return index if self.places is None else int(self.places[index])
+    def places(self) -> Sequence[int]:
+        """Original offset of each character of `text`. Costs as much as `normalise`: ask once, and only when needed."""
+        return range(len(self.text)) if self.points is None else np.flatnonzero(self.points != _BLANK).tolist()
 
 
 @lru_cache(maxsize=1)
-def _table() -> NDArray[np.uint32]:
+def _table() -> NDArray[np.uint16]:
     """What each character of the basic plane becomes; blanks become a space."""
-    table = np.arange(_SIZE, dtype=np.uint32)
+    table = np.arange(0x10000, dtype=np.uint16)
     _, traditional, simplified = _TRADITIONAL.read_text(encoding="utf-8").splitlines()
     for before, after in zip(traditional, simplified, strict=True):
         table[ord(before)] = ord(after)
     table[0xFF01:0xFF5F] = np.arange(0x21, 0x7F)
     table[0x41:0x5B] = np.arange(0x61, 0x7B)
     table[0xFF21:0xFF3B] = np.arange(0x61, 0x7B)
-    for mark in "–—−‐‑":
-        table[ord(mark)] = ord("-")
-    for mark in "·•・‧":
-        table[ord(mark)] = ord("·")
+    for marks, mark in (("–—−‐‑", "-"), ("•・‧", "·")):
+        table[[ord(other) for other in marks]] = ord(mark)
     table[[ord(blank) for blank in _BLANKS]] = _BLANK
     table[0xD800:0xE000] = 0xFFFD  # lone surrogates can't be encoded again
     return table
@@ -51,15 +50,15 @@ def _table() -> NDArray[np.uint32]:
 
 def normalise(text: str) -> Normalised:
     """The matching form of any string."""
-    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    table = _table()
-    if points.size and int(points.max()) >= _SIZE:
-        points = np.where(points < _SIZE, points, 0xFFFD)  # emoji and rare ideographs: in no name
-    points = table[points]
-    kept = points != _BLANK
-    if kept.all():
-        return Normalised(points.tobytes().decode("utf-32-le"), None)
-    return Normalised(points[kept].tobytes().decode("utf-32-le"), np.flatnonzero(kept))
+    points = np.frombuffer(utf_16_le_encode(text, "surrogatepass")[0], dtype=np.uint16)
+    if len(points) != len(text):  # emoji and rare ideographs, which stand in no name, take two units
+        wide = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        points = np.where(wide < 0x10000, wide, 0xFFFD).astype(np.uint16)
+    points = _table().take(points)
+    form = utf_16_le_decode(points.tobytes())[0]
+    if " " not in form:
+        return Normalised(form, None)
+    return Normalised(form.replace(" ", ""), points)
 
 
 def normal_name(name: str) -> str:

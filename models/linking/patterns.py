@@ -46,10 +46,9 @@ class Pattern(NamedTuple):
     cue: re.Pattern[str] | None = None  # words nearby that make an ambiguous name the company
     bar: re.Pattern[str] | None = None  # words right beside it that make it something else
     inner: str = ""
-
-    @property
-    def is_code(self) -> bool:
-        return bool(self.candidates) and self.candidates[0].kind == "code"
+    is_code: bool = False
+    latin: bool = False  # begins or ends with a Latin letter or a digit
+    plain: bool = False  # one company's name and nothing else: needs no rule unless something telling stands beside it
 
 
 class Patterns:
@@ -74,7 +73,7 @@ class Patterns:
             text, inner = normal_name(row["text"]), normal_name(row["inner"])
             if text not in by_text:
                 owner = by_text.get(inner, Pattern(text))
-                self.items.append(owner._replace(text=text, inner=inner if inner in text else ""))
+                self.items.append(owner._replace(text=text, inner=inner if inner in text else "", plain=False))
         self.find = daachorse.CharwiseDoubleArrayAhoCorasick([p.text for p in self.items]).find_overlapping
 
 
@@ -92,12 +91,16 @@ def rows(file: str) -> Iterator[dict[str, str]]:
 def _pattern(text: str, candidates: list[Candidate], note: dict[str, str]) -> Pattern:
     level = cast(Level, note.get("level")) or _level(text, candidates[0])
     cue, bar = note.get("cue"), note.get("not")
+    kind = candidates[0].kind
     return Pattern(
         text,
         level,
         tuple(sorted(candidates, key=_rank)),
         re.compile(cue) if cue else None,
         re.compile(bar) if bar else None,
+        is_code=kind == "code",
+        latin=text[0].isascii() or text[-1].isascii(),
+        plain=level == "safe" and len(candidates) == 1 and not bar and kind in ("name", "former", "alias"),
     )
 
 
@@ -159,17 +162,15 @@ def _marked_forms(security: Security) -> Iterator[tuple[str, Candidate]]:
         return
     plain = base_name(security.name)
     marked = Candidate(security, "stem")
-    for stem in {plain, plain[:2]}:
-        yield f"st{stem}", marked
-        yield f"退市{stem}", marked
-        yield f"{stem}退", marked
+    stem = plain[:2]
+    yield from ((text, marked) for text in (f"st{stem}", f"退市{stem}", f"{stem}退"))
     if len(plain) > 3:
         for mark in ("xd", "xr", "dr"):
             yield mark + plain[:3], marked
     if security.listed is None or security.listed >= _RECENT:
-        for stem in {plain, plain[:3], plain[:2]}:
-            yield f"n{stem}", Candidate(security, "debut")
-            yield f"c{stem}", Candidate(security, "debut")
+        debut = Candidate(security, "debut")
+        for size in (2, 3, 4):
+            yield from ((mark + plain[:size], debut) for mark in "nc")
 
 
 def _code_forms(code: str) -> Iterator[str]:

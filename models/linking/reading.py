@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
 from models.linking import evidence
 from models.linking.hits import Hit
-from models.linking.normalise import Normalised
 from models.linking.patterns import Candidate
 from models.linking.records import Abstention, Evidence, Link, LinkResult
-from models.linking.roles import Layout, relevance_of, role_of
+from models.linking.roles import Layout, Roles, relevance_of
 from models.records import Field
 from models.securities import Security
 
@@ -19,6 +19,9 @@ WINDOW = 60  # characters on each side of an abstention
 CODE_REACH = 20  # characters after a name in which its code stands
 DEBUT_DAYS = 15  # calendar days in which a newly listed name carries N or C
 _OPEN_REASON = {"noun": "common_word", "word": "common_word", "brand": "brand_or_place", "never": "common_word"}
+# Characters beside a plain name that may say more of it: a code, brackets, a legal form, an exchange's mark.
+_TELLING_AFTER = frozenset('([-"”】ab集股控有')
+_TELLING_BEFORE = frozenset("【tdr市")
 _FINAL = frozenset(("conflicting_code", "other_meaning", "part_of_a_name", "out_of_date"))
 
 
@@ -33,11 +36,12 @@ class Accepted(NamedTuple):
 
 
 class Reading:
-    """A document with its matching form."""
+    """A document: `text` is title, joint and body, `form` its matching form, `places` the way back."""
 
-    def __init__(self, text: str, joint: int, form: Normalised, kind: str, day: date | None) -> None:
-        self.text, self.joint, self.form, self.day = text, joint, form, day
+    def __init__(self, text: str, joint: int, form: str, places: Sequence[int], kind: str, day: date | None) -> None:
+        self.text, self.joint, self.form, self.places, self.day = text, joint, form, places, day
         self.layout = Layout.of(text, joint, kind)
+        self.roles = Roles(form)
 
     # ------------------------------------------------------------------ judging
 
@@ -46,8 +50,22 @@ class Reading:
         accepted: list[Accepted] = []
         waiting: list[tuple[Hit, str]] = []
         told = -1  # end of the brackets whose code has told the company before them
+        body, contests = self.form, evidence.tells_of_contests(self.form)
+        size = len(body)
         for hit in hits:
-            if not hit.pattern.candidates or (hit.pattern.is_code and hit.start < told):
+            start, end, pattern = hit
+            if (
+                pattern.plain
+                and not contests
+                and (end == size or body[end] not in _TELLING_AFTER)
+                and (start == 0 or body[start - 1] not in _TELLING_BEFORE)
+            ):
+                owner = pattern.candidates[0]
+                accepted.append(
+                    Accepted(start, end, owner.security, "alias" if owner.kind == "alias" else "name", 0.95)
+                )
+                continue
+            if not pattern.candidates or (pattern.is_code and start < told):
                 continue
             verdict = self._alone(hit)
             if isinstance(verdict, str):
@@ -55,7 +73,7 @@ class Reading:
                 continue
             accepted.append(verdict)
             if verdict.evidence == "code":
-                told = hit.end + CODE_REACH
+                told = end + CODE_REACH
         left: list[tuple[Hit, str]] = []
         if waiting:
             strong = {a.security.code for a in accepted}
@@ -72,7 +90,7 @@ class Reading:
 
     def _alone(self, hit: Hit) -> Accepted | str:
         """A verdict from the hit and the words beside it, or the reason to wait."""
-        body, (start, end, pattern) = self.form.text, hit
+        body, (start, end, pattern) = self.form, hit
         if pattern.is_code:
             security = pattern.candidates[0].security
             if pattern.text.isdigit() and not evidence.bare_code(body, start, end, security.exchange):
@@ -123,12 +141,12 @@ class Reading:
             for candidate in pattern.candidates:
                 if candidate.security.code in strong:
                     return Accepted(start, end, candidate.security, "context", 0.85)
-        support = evidence.in_list(self.form.text, start, end, edges, pattern)
+        support = evidence.in_list(self.form, start, end, edges, pattern)
         return Accepted(start, end, owner.security, "context", support) if support else None
 
     def _marked(self, hit: Hit, owner: Candidate) -> Accepted | str:
         """A name with the exchange's own mark on it: ST, ex dividend, first days, delisting."""
-        body, (start, end, pattern) = self.form.text, hit
+        body, (start, end, pattern) = self.form, hit
         if owner.kind != "marked" and len({c.security.code for c in pattern.candidates}) > 1:
             return "several_companies"
         if pattern.text.endswith("退") and body[end : end + 1] in tuple("市出休货款税回让役赛伍"):
@@ -137,7 +155,7 @@ class Reading:
             listed = owner.security.listed
             if listed and self.day and not -1 <= (self.day - listed).days <= DEBUT_DAYS:
                 return "out_of_date"
-            if not self.text[self.form.place(start)].isupper() and self.text[self.form.place(start)] not in "ＮＣ":
+            if not self.text[self.places[start]].isupper() and self.text[self.places[start]] not in "ＮＣ":
                 return "common_word"
         if start and body[start - 1] == "*":
             start -= 1
@@ -159,28 +177,20 @@ class Reading:
         """Links and abstentions with offsets in the original fields."""
         counts: dict[str, int] = {}
         for item in accepted:
-            counts[item.security.code] = counts.get(item.security.code, 0) + 1
-        links = tuple(self._link(item, counts) for item in accepted)
-        return LinkResult(links, tuple(self._abstention(hit, reason) for hit, reason in left))
-
-    def _link(self, item: Accepted, counts: dict[str, int]) -> Link:
-        security = item.security
-        field, start, end, surface = self._span(item.start, item.end)
-        section = self.layout.section(field, start)
-        role = role_of(self.form.text, item.start, item.end, section, security)
-        return Link(
-            code=security.code,
-            name=security.name,
-            surface=surface,
-            field=field,
-            start=start,
-            end=end,
-            confidence=item.confidence,
-            evidence=item.evidence,
-            relevance=relevance_of(section, role, counts[security.code], len(counts)),
-            role=role,
-            section=section,
-        )
+            code = item.security.code
+            counts[code] = counts.get(code, 0) + 1
+        companies = len(counts)
+        links = []
+        for first, last, security, kind, confidence in accepted:
+            field, start, end, surface = self._span(first, last)
+            section = self.layout.section(field, start)
+            role = self.roles.role(first, last, section, security)
+            code = security.code
+            relevance = relevance_of(section, role, counts[code], companies)
+            links.append(
+                Link(code, security.name, surface, field, start, end, confidence, kind, relevance, role, section)
+            )
+        return LinkResult(tuple(links), tuple(self._abstention(hit, reason) for hit, reason in left))
 
     def _abstention(self, hit: Hit, reason: str) -> Abstention:
         field, start, end, surface = self._span(hit.start, hit.end)
@@ -197,7 +207,7 @@ class Reading:
 
     def _span(self, start: int, end: int) -> tuple[Field, int, int, str]:
         """Field, offsets and text of [start, end) of the matching form."""
-        start, end = self.form.place(start), self.form.place(end - 1) + 1
+        start, end = self.places[start], self.places[end - 1] + 1
         surface = self.text[start:end]
         if start < self.joint:
             return "title", start, end, surface

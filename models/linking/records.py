@@ -13,7 +13,7 @@ Role = Literal["subject", "peer", "recommended", "risk", "source_credit"]
 Section = Literal["title", "lead", "body", "recommendation", "risk", "boilerplate"]
 
 
-class Link(msgspec.Struct, frozen=True, kw_only=True):
+class Link(msgspec.Struct, frozen=True):
     """One occurrence of a listed company. Offsets are code points of the original field, end exclusive."""
 
     code: str

@@ -18,7 +18,8 @@ _HEADINGS: dict[Section, str] = {
 }
 _HEADING = {section: re.compile(rf"^\W{{0,4}}(?:{text})", re.MULTILINE) for section, text in _HEADINGS.items()}
 _RECOMMENDED = re.compile(r"建议关注|重点关注|推荐(?!性)|受益标的|相关标的|首选|继续看好")
-_PEER = re.compile(r"(?:竞争对手|同行|对标|可比公司|友商|类似于|不及|超越|超过|对比|相较于|比肩)[^,。;]{0,8}$")
+_COMPARES = re.compile(r"竞争对手|同行|对标|可比公司|友商|类似于|不及|超越|对比|相较于|比肩")
+_PEER = re.compile(rf"(?:{_COMPARES.pattern})[^,。;]{{0,8}}$")
 _CREDIT_BEFORE = re.compile(r"(?:据|来源:?|\(|援引|:)$")
 _CREDIT_AFTER = re.compile(r"\)|(?:app|财经|choice|ifind)?(?:消息|讯|报道|数据|记者|网讯|研究中心|客户端|微信|问财)")
 _CREDITORS = frozenset(("新华网", "人民网", "东方财富", "同花顺", "指南针", "大智慧", "财富趋势", "纽约时报", "微博"))
@@ -26,7 +27,9 @@ _COMMENT_AFTER = re.compile(
     r"(?:\(.{1,12}\))?(?:证券|银行|集团|亚洲|中国|全球)?(?:发布|发表)?(?:最新)?(?:研报|研究|研究所|分析师|首席|策略|经济学家|认为|指出|预计|"
     r"预测|表示|称|上调|下调|维持|将.{2,12}(?:目标价|评级)|重申|予|给予|团队|固收|宏观|:)"
 )
-_BROKER = re.compile(r"证券|银行|金融行业|资管")
+_COMMENTATORS = frozenset(
+    ("证券", "银行", "金融行业", "金融业", "资管", "国有大型银行", "股份制银行", "城商行", "农商行", "评级")
+)
 _WEIGHTS = {"title": 0.9, "lead": 0.6, "body": 0.4, "recommendation": 0.5, "risk": 0.2, "boilerplate": 0.02}
 
 
@@ -44,7 +47,7 @@ class Layout(NamedTuple):
         if text.startswith("【", first):
             title_end = max(0, text.find("】", first, first + 120) - first)
         starts: list[tuple[int, Section]] = []
-        if kind in ("report", "news") and len(text) - first > LONG:
+        if kind != "wire" and len(text) - first > LONG:
             for section, heading in _HEADING.items():
                 starts += [(match.start() - first, section) for match in heading.finditer(text, first)]
         return cls(title_end, tuple(sorted(starts)))
@@ -61,35 +64,50 @@ class Layout(NamedTuple):
         return current
 
 
-def role_of(text: str, start: int, end: int, section: Section, security: Security) -> Role:
-    """The part of the company at [start, end) of the matching form: its subject unless the words beside say other."""
-    if section == "risk":
-        return "risk"
-    if section == "boilerplate" or _credited(text, start, end, security):
-        return "source_credit"
-    if section == "recommendation":
-        return "recommended"
-    low = max(start - 120, 0)
-    low = max(text.rfind("。", low, start), text.rfind("\n", low, start), low)
-    if _RECOMMENDED.search(text, low, start):
-        return "recommended"
-    return "peer" if _PEER.search(text, max(low, start - 16), start) else "subject"
+class Roles:
+    """The parts that companies play in one text, given in matching form."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._recommends = _RECOMMENDED.search(text) is not None
+        self._compares = _COMPARES.search(text) is not None
+
+    def role(self, start: int, end: int, section: Section, security: Security) -> Role:
+        """The part of the company at [start, end): its subject unless the words beside it say other."""
+        if section == "risk":
+            return "risk"
+        if section == "boilerplate" or (
+            (security.industry in _COMMENTATORS or security.name in _CREDITORS)
+            and _credited(self.text, start, end, security)
+        ):
+            return "source_credit"
+        if section == "recommendation":
+            return "recommended"
+        if self._recommends and _RECOMMENDED.search(self.text, self._sentence(start), start):
+            return "recommended"
+        if self._compares and _PEER.search(self.text, max(self._sentence(start), start - 16), start):
+            return "peer"
+        return "subject"
+
+    def _sentence(self, start: int) -> int:
+        low = max(start - 120, 0)
+        return max(self.text.rfind("。", low, start), self.text.rfind("\n", low, start), low)
 
 
 def _credited(text: str, start: int, end: int, security: Security) -> bool:
     """Whether the text only cites the company: a medium that reports, a broker that comments."""
     if security.name in _CREDITORS:
-        return bool(_CREDIT_AFTER.match(text, end) and _CREDIT_BEFORE.search(text, max(0, start - 4), start)) or (
-            text[end : end + 1] == ")" and start > 0 and text[start - 1] == "("
-        )
-    return bool(_BROKER.search(security.industry) and _COMMENT_AFTER.match(text, end))
+        if start and text[start - 1] == "(" and text[end : end + 1] == ")":
+            return True
+        return bool(_CREDIT_AFTER.match(text, end) and _CREDIT_BEFORE.search(text, max(0, start - 4), start))
+    return _COMMENT_AFTER.match(text, end) is not None
 
 
 def relevance_of(section: Section, role: Role, count: int, companies: int) -> float:
     """0..1: high in a title and with repetition, low in long lists, next to nothing as a source credit."""
     if role == "source_credit":
         return 0.02
-    weight = _WEIGHTS[section] + 0.1 * min(count - 1, 3)
+    weight = _WEIGHTS[section] + (0.1 * min(count - 1, 3) if count > 1 else 0.0)
     if companies > 3 and section != "title":
         weight *= max(0.35, 3 / companies)
-    return round(min(1.0, weight), 3)
+    return min(1.0, weight)
