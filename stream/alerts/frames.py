@@ -1,0 +1,84 @@
+"""The rows that a watch looks at, read from the store in columns: one frame a key (theme, security, source …)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from clickhouse_connect.driver.client import Client
+from numpy.typing import NDArray
+
+from stream.alerts.rules import Rule, codes
+from stream.alerts.sql import PERIOD, Where
+
+MAX_ROWS = 3_000_000
+MAX_CODES = 12  # a document that names more pairs nothing: it is a list
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Documents of one key in the order of their times (seconds since 1970)."""
+
+    times: NDArray[np.float64]
+    first: NDArray[np.bool_]  # starts its story
+    publishers: NDArray[Any]
+    tones: NDArray[np.float64]
+    ids: NDArray[Any]
+
+
+def read(client: Client, rule: Rule, low: datetime, high: datetime, *, backfill: bool = True) -> dict[str, Frame]:
+    """Key -> frame, of what the rule's condition picks from `low` to `high`. Values of `backfill` count as usual."""
+    where = Where()
+    clause = where.clause(rule.when)
+    key = _key(rule, where)
+    parameters = where.parameters | {"low": low, "high": high}
+    sql = f"""
+    SELECT toUnixTimestamp64Milli(published_at) / 1000 AS at, {key} AS key, copy_number <= 1 AS first,
+        if(publisher = '', source, publisher) AS by, sentiment_score, id
+    FROM documents FINAL
+    WHERE {PERIOD} AND {clause}{"" if backfill else " AND NOT backfill"}
+    ORDER BY at, id LIMIT {MAX_ROWS}
+    """
+    columns = client.query(sql, parameters=parameters).result_columns
+    return split(columns) if columns and len(columns[0]) else {}
+
+
+def split(columns: Sequence[Sequence[Any]]) -> dict[str, Frame]:
+    """Columns (time, key, first, publisher, tone, id), sorted by time, as a frame a key."""
+    keys, numbers = np.unique(np.asarray(columns[1], dtype=object).astype(str), return_inverse=True)
+    order = np.argsort(numbers, kind="stable")
+    cuts = np.searchsorted(numbers[order], np.arange(1, len(keys)))
+    kinds = (float, None, bool, object, float, object)
+    arrays = [
+        np.asarray(column, dtype=kind)[order] if kind else None for column, kind in zip(columns, kinds, strict=True)
+    ]
+    parts = [np.split(array, cuts) for array in arrays if array is not None]
+    return {str(key): Frame(*(part[n] for part in parts)) for n, key in enumerate(keys)}
+
+
+def since(client: Client) -> float:
+    """When the stored records begin, in seconds since 1970; now for an empty store."""
+    found = client.query("SELECT minOrNull(published_at) FROM documents").result_rows[0][0]
+    return float((found or datetime.now(UTC)).timestamp())
+
+
+def _key(rule: Rule, where: Where) -> str:
+    per = "security" if rule.kind == "first_mention" else "source" if rule.kind == "silent" else rule.per
+    own = sorted(codes(rule.when))
+    if rule.kind == "new_pair":
+        inner = "arraySort(arrayDistinct(codes))"
+        others = f"arrayMap(b -> (a, b), arraySlice({inner}, i + 1))"
+        pairs = f"arrayFlatten(arrayMap((a, i) -> {others}, {inner}, arrayEnumerate({inner})))"
+        pairs = f"if(length(codes) <= {MAX_CODES}, {pairs}, [])"
+        if own:
+            pairs = f"arrayFilter(p -> has({where._list(own)}, p.1) OR has({where._list(own)}, p.2), {pairs})"
+        return f"arrayJoin(arrayMap(p -> concat(p.1, ' ', p.2), {pairs}))"
+    if per == "security":
+        return f"arrayJoin(arrayFilter(c -> has({where._list(own)}, c), codes))" if own else "arrayJoin(codes)"
+    if per == "theme":
+        named = list(rule.when.theme)
+        return f"arrayJoin(arrayFilter(t -> has({where._list(named)}, t), themes))" if named else "arrayJoin(themes)"
+    return {"source": "toString(source)", "publisher": "by"}.get(per, "'all'")

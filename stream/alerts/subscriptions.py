@@ -1,0 +1,218 @@
+"""Subscriptions: a rule, whose it is, where its messages go and with what manners. Every version is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+from clickhouse_connect.driver.client import Client
+from msgspec import Meta, Struct
+
+from stream.alerts.rules import LISTS, Rule, Span, Text, check
+from stream.alerts.text import RuleError, Source, convert, dump
+
+Digest = Literal["immediate", "hourly", "pre_open", "midday", "after_close", "daily", "weekly"]
+Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Quiet = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
+NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
+MAX_FILE_SUBSCRIPTIONS = 5000
+
+
+class Escalation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is told as well when nobody has acknowledged an alert for so long."""
+
+    after: Span = "15m"
+    channels: tuple[Text, ...]
+
+
+class Subscription(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A rule with its manners; the YAML form has just these keys."""
+
+    name: Text
+    id: Annotated[str, Meta(pattern=r"^[a-z0-9]{0,32}$")] = ""
+    owner: Annotated[str, Meta(max_length=100)] = ""
+    shared: bool = False  # others may read it and its feed
+    channels: tuple[Text, ...] = ()  # names of the owner's channels; the feed is always there
+    language: Literal["zh", "en"] = "zh"
+    time_zone: str = "Asia/Shanghai"
+    schedule: tuple[Digest, ...] = ("immediate",)
+    digest_at: Clock = "18:00"  # of daily and weekly, in the time zone
+    quiet: Quiet | None = None  # 22:00-07:30, in the time zone
+    cooldown: Span | None = None
+    per_hour: Annotated[int, Meta(ge=1)] | None = None
+    per_day: Annotated[int, Meta(ge=1)] | None = None
+    escalate: Escalation | None = None
+    dry_run: bool = False
+    enabled: bool = True
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+class Stored(Struct, frozen=True, kw_only=True):
+    """A subscription with what the store adds."""
+
+    subscription: Subscription
+    version: int
+    snoozed_until: datetime | None = None
+    changed_by: str = ""
+    changed_at: datetime | None = None
+
+
+def read(text: str, name: str = "") -> list[Subscription]:
+    """The subscriptions of a YAML text: one, or a list, or `subscriptions:` with a list. Raises `RuleError`."""
+    source = Source(text, name)
+    value, root = source.value, "$"
+    if isinstance(value, dict) and set(value) == {"subscriptions"}:
+        value, root = value["subscriptions"], "$.subscriptions"
+    if isinstance(value, dict):
+        return [_read_one(source, value, root)]
+    if not isinstance(value, list) or not value:
+        raise source.error("$", "a subscription has at least `name:` and `when:`; docs/alerts.md shows examples")
+    if len(value) > MAX_FILE_SUBSCRIPTIONS:
+        raise source.error(root, f"{len(value)} subscriptions; at most {MAX_FILE_SUBSCRIPTIONS} in one file")
+    return [_read_one(source, item, f"{root}[{number}]") for number, item in enumerate(value)]
+
+
+def _read_one(source: Source, value: Any, root: str) -> Subscription:
+    relocated = _Relocated(source, root)
+    subscription = convert(relocated, value, Subscription, LISTS)
+    check(subscription, relocated)
+    try:
+        ZoneInfo(subscription.time_zone)
+    except (KeyError, ValueError, OSError):
+        problem = f"{subscription.time_zone!r} is no time zone; write one as Asia/Shanghai or Europe/London"
+        raise relocated.error("$.time_zone", problem) from None
+    if not NAME.fullmatch(subscription.name):
+        raise relocated.error("$.name", "a name is one line of at most 100 characters")
+    if len(subscription.schedule) > 1 and "immediate" in subscription.schedule:
+        raise relocated.error("$.schedule", "immediate stands alone; name digests, or immediate")
+    if not subscription.schedule:
+        raise relocated.error("$.schedule", "empty; leave it out for immediate")
+    return subscription
+
+
+class _Relocated(Source):
+    """The same text, for paths that start inside it."""
+
+    def __init__(self, source: Source, root: str) -> None:
+        self._inner, self._root = source, root
+
+    def error(self, path: str, problem: str) -> RuleError:
+        return self._inner.error(self._root + path.removeprefix("$"), problem)
+
+
+def write(subscriptions: list[Subscription]) -> str:
+    """YAML that `read` reads."""
+    return dump({"subscriptions": [msgspec.to_builtins(subscription) for subscription in subscriptions]})
+
+
+def new_id(subscription: Subscription, now: datetime) -> str:
+    """An id for a new subscription."""
+    return hashlib.blake2b(f"{subscription.owner}\0{subscription.name}\0{now}".encode(), digest_size=6).hexdigest()
+
+
+class Book:
+    """The subscriptions in the store. clock: aware datetimes."""
+
+    def __init__(self, client: Client, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._client, self._clock = client, clock
+
+    def all(self) -> list[Stored]:
+        """The current version of each, by owner and name."""
+        return self._read("SELECT * FROM alert_subscription ORDER BY owner, name, id", {})
+
+    def find(self, wanted: str, owner: str | None = None) -> Stored:
+        """The one with this id, beginning of an id, or name. Raises `RuleError` for none or several."""
+        found = [s for s in self.all() if owner is None or s.subscription.owner == owner or s.subscription.shared]
+        for hits in (
+            [s for s in found if s.subscription.id == wanted],
+            [s for s in found if s.subscription.name == wanted],
+            [s for s in found if len(wanted) >= 4 and s.subscription.id.startswith(wanted)],
+        ):
+            if len(hits) == 1:
+                return hits[0]
+            if hits:
+                ids = ", ".join(stored.subscription.id for stored in hits)
+                raise RuleError(f"{wanted!r} names several subscriptions ({ids}): give an id")
+        raise RuleError(f"no subscription {wanted!r}: `fengxiang alerts list` shows them")
+
+    def versions(self, id_: str) -> list[Stored]:
+        """All versions, the latest first."""
+        sql = "SELECT * FROM alert_subscriptions FINAL WHERE id = {id:String} ORDER BY version DESC"
+        return self._read(sql, {"id": id_})
+
+    def save(self, subscriptions: list[Subscription], by: str = "") -> list[Stored]:
+        """Store new ones, or new versions of known ones (by id, or by owner and name); a snooze stays."""
+        known = self.all()
+        by_id = {stored.subscription.id: stored for stored in known}
+        by_name = {(stored.subscription.owner, stored.subscription.name): stored for stored in known}
+        saved = []
+        for subscription in subscriptions:
+            before = by_id.get(subscription.id) or by_name.get((subscription.owner, subscription.name))
+            id_ = before.subscription.id if before else subscription.id or new_id(subscription, self._clock())
+            current = msgspec.structs.replace(subscription, id=id_)
+            version = self._version(before)
+            snoozed = before.snoozed_until if before else None
+            saved.append(Stored(subscription=current, version=version, snoozed_until=snoozed, changed_by=by))
+        self._insert(saved)
+        return saved
+
+    def remove(self, stored: Stored, by: str = "") -> None:
+        """Take it away; its versions stay readable."""
+        self._insert([msgspec.structs.replace(stored, version=self._version(stored), changed_by=by)], deleted=1)
+
+    def snooze(self, stored: Stored, until: datetime | None, by: str = "") -> None:
+        """Say nothing until then; None ends a snooze."""
+        changed = msgspec.structs.replace(stored, version=self._version(stored), snoozed_until=until, changed_by=by)
+        self._insert([changed])
+
+    def state(self) -> tuple[int, int]:
+        """Changes whenever a subscription or a channel does."""
+        row = self._client.query(
+            "SELECT (SELECT max(version) FROM alert_subscriptions), (SELECT max(version) FROM alert_channels)"
+        ).result_rows[0]
+        return int(row[0]), int(row[1])
+
+    # ------------------------------------------------------------------
+
+    def _version(self, before: Stored | None) -> int:
+        now = int(self._clock().timestamp() * 1e6)
+        return max(now, before.version + 1) if before else now
+
+    def _read(self, sql: str, parameters: dict[str, Any]) -> list[Stored]:
+        rows = self._client.query(sql, parameters=parameters).named_results()
+        return [
+            Stored(
+                subscription=msgspec.json.decode(row["definition"], type=Subscription),
+                version=row["version"],
+                snoozed_until=row["snoozed_until"],
+                changed_by=row["changed_by"],
+                changed_at=row["changed_at"],
+            )
+            for row in rows
+        ]
+
+    def _insert(self, rows: list[Stored], deleted: int = 0) -> None:
+        names = ["id", "version", "owner", "name", "definition", "snoozed_until", "changed_by", "is_deleted"]
+        values = [
+            [
+                stored.subscription.id,
+                stored.version,
+                stored.subscription.owner,
+                stored.subscription.name,
+                msgspec.json.encode(stored.subscription).decode(),
+                stored.snoozed_until,
+                stored.changed_by,
+                deleted,
+            ]
+            for stored in rows
+        ]
+        if values:
+            self._client.insert("alert_subscriptions", values, column_names=names)

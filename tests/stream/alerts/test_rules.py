@@ -1,0 +1,142 @@
+"""Rules from YAML: what is taken, and that every mistake is named with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.alerts.rules import Condition, Rule, basket, codes, expression, load_baskets, parse, seconds
+from stream.alerts.subscriptions import Subscription, read, write
+from stream.alerts.text import RuleError
+
+EVERYTHING = """
+name: 游戏转空
+owner: ann
+when:
+  theme: [game, ip]
+  theme_score: 0.6
+  basket: game
+  mention_below: -0.2
+  relevance: 0.5
+  source: [cls, eastmoney]
+  kind: wire
+  novelty: 0.5
+  any:
+    - {keyword: [版号, 处罚], within: title}
+    - {regex: '(?i)steam.{0,20}下架'}
+  not: {keyword: 汇总}
+channels: [群, 邮箱]
+schedule: [pre_open, after_close]
+quiet: "22:00-07:30"
+cooldown: 30m
+per_day: 20
+escalate: {after: 15m, channels: [值班]}
+"""
+
+
+def test_all_that_a_subscription_can_say() -> None:
+    (subscription,) = read(EVERYTHING)
+    when = subscription.when
+    assert when.theme == ("game", "ip") and when.kind == ("wire",) and when.not_ == Condition(keyword=("汇总",))
+    assert "300002.SZ" in codes(when) or len(codes(when)) > 3, "the basket's securities"
+    assert subscription.schedule == ("pre_open", "after_close") and subscription.channels == ("群", "邮箱")
+    assert read(write([subscription])) == [subscription], "export and import give the same"
+    assert msgspec.json.decode(msgspec.json.encode(subscription), type=Subscription) == subscription
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "remedy"),
+    [
+        ("when: {theme: game", "line 1", "not YAML"),
+        ("when:\n  thema: game", "line 2", "thema"),
+        ("when:\n  theme: game\n  all:\n    - tone: good", "line 4", "all[0].tone"),
+        ("when:\n  security: 300413", "line 2", "300413.SZ"),
+        ("when:\n  security: '300413'", "when.security", "market"),
+        ("when:\n  theme: game\n  theme_score: 3", "line 3", "<= 1"),
+        ("when:\n  any:\n  - regex: '(a'", "any[0].regex", "can't be read"),
+        ("when:\n  regex: '(?=a)'", "when.regex", "look-around"),
+        ("when: {}", "when", "every document"),
+        ("when: {basket: nonsense}", "when.basket", "themes list"),
+        ("when: {theme: game}\nburst: {window: 1 hour}", "burst.window", "regex"),
+        ("when: {theme: game}\nburst: {}\ncount: {at_least: 3}", "line 3", "two rules"),
+        ("when: {theme: game, within: title}", "when.within", "keyword"),
+        ("when: {tone_above: 0.5, tone_below: 0.2}", "when.tone_above", "between"),
+        ("when: {theme: game}\nper: theme", "line 2", "burst"),
+        ("a: &x [1]\nb: *x", "the text", "aliases"),
+        ("when: {theme: game, not: {}}", "when.not", "empty condition"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place_and_remedy(text: str, place: str, remedy: str) -> None:
+    with pytest.raises(RuleError) as caught:
+        parse(text)
+    assert place in str(caught.value) and remedy in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("- {name: a, when: {theme: game}}\n- {name: b, when: {theme: 7}}", "line 2"),
+        (
+            "subscriptions:\n- name: a\n  when: {theme: game}\n  time_zone: Mars/Base",
+            "line 4, subscriptions[0].time_zone",
+        ),
+        ("name: a\nwhen: {theme: game}\nquiet: '25:00-07:00'", "line 3, quiet"),
+        ("name: a\nwhen: {theme: game}\nschedule: [immediate, daily]", "schedule"),
+        ("when: {theme: game}", "'name' is missing"),
+        ("just text", "docs/alerts.md"),
+    ],
+)
+def test_a_mistake_in_a_file_of_subscriptions_is_named(text: str, place: str) -> None:
+    with pytest.raises(RuleError) as caught:
+        read(text, "rules.yaml")
+    assert place in str(caught.value) and "rules.yaml" in str(caught.value)
+
+
+@given(st.text(max_size=200))
+def test_no_text_gives_anything_but_rules_or_a_rule_error(text: str) -> None:
+    try:
+        assert isinstance(parse(text), Rule)
+    except RuleError as error:
+        assert str(error)
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 400) | st.floats(-2, 2) | st.sampled_from(["game", "30m", "负面", "x"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["when", "theme", "any", "all", "not", "tone", "keyword", "burst", "window", "per"]), inner
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(_json)
+def test_no_structure_gives_anything_but_rules_or_a_rule_error(value: object) -> None:
+    try:
+        assert isinstance(parse(yaml.safe_dump(value, allow_unicode=True)), Rule)
+    except RuleError as error:
+        assert str(error)
+
+
+def test_a_hostile_expression_takes_linear_time() -> None:
+    assert expression("(a+)+$").search("a" * 100_000 + "!") is None
+
+
+def test_spans() -> None:
+    assert [seconds(span) for span in ("30m", "2h", "7d")] == [1800, 7200, 604800]
+
+
+def test_a_basket_of_the_user_s_own(tmp_path: Path) -> None:
+    assert basket("mine") == ()
+    file = tmp_path / "themes.yaml"
+    file.write_text("themes:\n- {id: mine_own, name: 我的, cues: [甲], description: d, basket: [600001.SH]}\n")
+    load_baskets(file)
+    load_baskets(tmp_path / "missing.yaml")
+    assert basket("mine_own") == ("600001.SH",)
