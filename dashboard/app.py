@@ -33,6 +33,11 @@ PAGES: dict[str, tuple[Callable[[], None], str, Literal["visible", "hidden"]]] =
 
 def main() -> None:
     st.set_page_config(page_title="风向 Fengxiang", page_icon="🌬️", layout="wide", initial_sidebar_state="collapsed")
+    with st.container(horizontal=True, horizontal_alignment="right", key="corner"):
+        state.language_switch()
+        with st.popover("", icon=":material/palette:", type="tertiary", help=say("settings")):
+            state.colour_switch()
+            st.caption(say("settings_note"))
     look.inject()
     st.logo(LOGO, size="medium")
     pages = {
@@ -48,11 +53,6 @@ def main() -> None:
     }
     panel.PAGES.update(pages)
     current = st.navigation(list(pages.values()), position="top")
-    with st.container(horizontal=True, horizontal_alignment="right", key="corner"):
-        state.language_switch()
-        with st.popover("", icon=":material/palette:", type="tertiary", help=say("settings")):
-            state.colour_switch()
-            st.caption(say("settings_note"))
     frame.guarded(current.run)
 
 

@@ -62,6 +62,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "rare": ("新现", "new"),
     "change": ("变化", "Change"),
     "all": ("全部", "All"),
+    "all_themes": ("全部题材", "All themes"),
+    "choose": ("选择…", "Choose…"),
     "data": ("数据与 SQL", "Data and SQL"),
     "chart_help": (
         "拖动平移，Shift＋滚轮缩放，双击复原",
@@ -90,7 +92,10 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "refused": ("查询没有成功", "The query did not succeed"),
     "failed": ("这一页出错了", "This page failed"),
-    "failed_hint": ("错误已记入日志；刷新或换一个时间窗再试。", "The error is in the log; reload, or try another window."),
+    "failed_hint": (
+        "错误已记入日志；刷新或换一个时间窗再试。",
+        "The error is in the log; reload, or try another window.",
+    ),
     "reconnecting": ("连接中断，正在重试…", "Connection lost, trying again…"),
     "details": ("详情", "Details"),
     # overview

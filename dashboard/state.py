@@ -1,8 +1,15 @@
-"""What the reader has chosen. Streamlit binds these widgets to the URL, so that every view is a link."""
+"""What the reader has chosen, kept in the URL so that every view is a link.
+
+`bound` ties a widget to a URL parameter by the value's own name (never by its label, which changes with the language).
+The URL wins when it differs from what was last seen in it (a link was followed); otherwise the widget wins and the URL
+follows. Values at their default stay out of the URL.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import streamlit as st
 
@@ -12,97 +19,124 @@ from dashboard.text import LANGUAGES, say
 from deploy.settings import load
 
 PALETTES = ("red_up", "green_up", "blue_orange")
-_DEFAULTS = {"w": "", "by": "raw", "lang": "", "colours": "red_up"}
+SHARED = ("w", "days", "by", "lang", "colours")  # what every link of the app carries
+
+
+def bound(
+    widget: Callable[..., Any],
+    label: str,
+    key: str,
+    default: Any,
+    *args: Any,
+    options: Collection[Any] = (),
+    **more: Any,
+) -> Any:
+    """The value of `widget(label, [options], key=key, ...)`, tied to the URL parameter `key`.
+
+    `default` also says the type: text (or None), bool, a list of texts, or a tuple of dates.
+    """
+    seen: dict[str, str] = st.session_state.setdefault("seen", {})
+    kept: dict[str, Any] = st.session_state.setdefault("kept", {})
+    text = st.query_params.get(key)
+    if text is not None and text != seen.get(key):
+        st.session_state[key] = decode(text, default, options)
+    elif key not in st.session_state:
+        st.session_state[key] = kept.get(key, default)
+    if options and not isinstance(default, list) and st.session_state[key] not in options:
+        st.session_state[key] = default
+    value = widget(label, *([list(options)] if options else []), *args, key=key, **more)
+    kept[key] = value
+    written = "" if value == default else encode(value)
+    if written:
+        st.query_params[key] = written
+    elif key in st.query_params:
+        del st.query_params[key]
+    seen[key] = written
+    return value
+
+
+def encode(value: Any) -> str:
+    """A value as it stands in the URL; nothing for an empty one."""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, list | tuple):
+        return ",".join(encode(part) for part in value)
+    return value.isoformat() if isinstance(value, date) else str(value or "")
+
+
+def decode(text: str, default: Any, options: Collection[Any] = ()) -> Any:
+    """A value from the URL, of the type of `default`; `default` where the text is not such a value."""
+    if isinstance(default, bool):
+        return text == "1"
+    if isinstance(default, list):
+        return [part for part in text.split(",") if part in options]
+    if isinstance(default, tuple):
+        try:
+            return tuple(date.fromisoformat(part) for part in text.split(",")[:2])
+        except ValueError:
+            return default
+    return text if not options or text in options else default
 
 
 def shared() -> dict[str, str]:
     """URL parameters that every link of the app carries."""
-    values = {k: str(st.session_state.get(k) or "") for k in _DEFAULTS}
-    chosen = {k: v for k, v in values.items() if v and v != _default(k)}
-    span = st.session_state.get("days")
-    if values["w"] == "custom" and isinstance(span, tuple) and len(span) == 2:
-        chosen["days"] = ",".join(f"{d:%Y-%m-%d}" for d in span)
-    return chosen
+    seen: dict[str, str] = st.session_state.get("seen", {})
+    return {key: seen[key] for key in SHARED if seen.get(key)}
 
 
-def _default(key: str) -> str:
-    if key == "lang":
-        return load().dashboard.language
-    if key == "w":
-        return str(st.session_state.get("default_window", "5d"))
-    return _DEFAULTS[key]
+def segments(label: str, key: str, options: Collection[str], default: str, names: Callable[[str], str]) -> str:
+    """One of a few values, always one."""
+    value = bound(
+        st.segmented_control,
+        label,
+        key,
+        default,
+        options=options,
+        format_func=names,
+        required=True,
+        label_visibility="collapsed",
+    )
+    return str(value or default)
 
 
 def language_switch() -> None:
     """中文 or English."""
-    st.segmented_control(
-        "语言 Language",
-        list(LANGUAGES),
-        default=load().dashboard.language,
-        format_func=lambda code: {"zh": "中", "en": "EN"}[code],
-        key="lang",
-        required=True,
-        label_visibility="collapsed",
-        bind="query-params",
+    segments(
+        "语言 Language", "lang", list(LANGUAGES), load().dashboard.language, lambda code: {"zh": "中", "en": "EN"}[code]
     )
 
 
 def window_controls(first: datetime, newest: datetime, busy: str) -> scope.Scope:
     """The window and counting controls; `busy` is the preset to start with."""
-    st.session_state.setdefault("default_window", busy)
-    preset = st.segmented_control(
-        say("window"),
-        scope.PRESETS,
-        default=st.session_state["default_window"],
-        format_func=lambda key: say(f"window_{key}"),
-        key="w",
-        required=True,
-        label_visibility="collapsed",
-        bind="query-params",
-    )
+    busy = str(st.session_state.setdefault("default_window", busy))
+    preset = segments(say("window"), "w", scope.PRESETS, busy, lambda key: say(f"window_{key}"))
     custom: tuple[date, date] | None = None
     if preset == "custom":
-        last = newest.astimezone(SHANGHAI).date()
-        chosen = st.date_input(
-            say("window_custom"),
-            value=(last - timedelta(days=6), last),
-            min_value=first.astimezone(SHANGHAI).date(),
+        earliest, last = first.astimezone(SHANGHAI).date(), newest.astimezone(SHANGHAI).date()
+        default = (max(last - timedelta(days=6), earliest), last)
+        chosen = bound(
+            st.date_input,
+            say("window_custom_help"),
+            "days",
+            default,
+            min_value=earliest,
             max_value=last,
-            key="days",
             format="YYYY-MM-DD",
             label_visibility="collapsed",
-            bind="query-params",
+            width=250,
         )
-        custom = (chosen[0], chosen[-1]) if chosen else None
-    basis = st.segmented_control(
-        say("count_by"),
-        scope.BASES,
-        default="raw",
-        format_func=lambda key: say(f"basis_{key}"),
-        key="by",
-        required=True,
-        help=None,
-        label_visibility="collapsed",
-        bind="query-params",
-    )
-    return scope.window(preset or busy, newest, basis or "raw", custom)
+        custom = (chosen[0], chosen[-1]) if chosen else default
+    basis = segments(say("count_by"), "by", scope.BASES, "raw", lambda key: say(f"basis_{key}"))
+    return scope.window(preset, newest, basis, custom)
 
 
 def colour_switch() -> None:
     """Which colour means up."""
-    st.radio(
-        say("colours"),
-        PALETTES,
-        format_func=lambda key: say(f"colours_{key}"),
-        key="colours",
-        bind="query-params",
+    bound(
+        st.radio, say("colours"), "colours", "red_up", options=PALETTES, format_func=lambda key: say(f"colours_{key}")
     )
 
 
 def palette() -> str:
-    return str(st.session_state.get("colours") or "red_up")
-
-
-def chosen(name: str, default: str = "") -> str:
-    """A parameter of the page's own from the URL."""
-    return str(st.query_params.get(name, default))
+    """red_up, green_up or blue_orange."""
+    return str(st.session_state.get("colours") or st.query_params.get("colours") or "red_up")

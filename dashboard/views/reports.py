@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard import blocks, charts, frame, weekly
+from dashboard import blocks, charts, frame, state, weekly
 from dashboard.client import read, rows
 from dashboard.panel import link, panel
 from dashboard.queries import reports as sql
@@ -22,15 +22,8 @@ ACTIONS = {"上调": ("fx-up", "▲"), "下调": ("fx-down", "▼"), "首次": (
 
 def page() -> None:
     view = frame.view()
-    tabs = st.segmented_control(
-        say("page_reports"),
-        ("list", "advice", "weekly"),
-        default="list",
-        format_func=lambda t: say(f"reports_{t}"),
-        key="tab",
-        required=True,
-        label_visibility="collapsed",
-        bind="query-params",
+    tabs = state.segments(
+        say("page_reports"), "tab", ("list", "advice", "weekly"), "list", lambda t: say(f"reports_{t}")
     )
     if tabs == "weekly":
         _weekly(view)
@@ -43,16 +36,16 @@ def page() -> None:
 def _listed(scope: Scope) -> None:
     brokers = read(sql.brokers(scope))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        broker = st.selectbox(
+        broker = state.bound(
+            st.selectbox,
             say("broker"),
-            [str(b) for b in brokers["broker"] if b],
-            index=None,
-            placeholder=say("all"),
-            key="broker",
-            bind="query-params",
+            "broker",
+            None,
+            options=[None, *(str(b) for b in brokers["broker"] if b)],
+            format_func=lambda b: b or say("all"),
             width=260,
         )
-        text = st.text_input(say("in_title"), key="title", bind="query-params", width=300)
+        text = state.bound(st.text_input, say("in_title"), "title", "", width=300)
     query = sql.listed(scope, broker or "", text or "")
     table = read(query)
     charts.head(say("reports_list"), query, table, "reports", say("reports_note", n=len(table)))
@@ -147,8 +140,14 @@ def _weekly(view: frame.View) -> None:
     weeks = weekly.weeks(view.first, view.newest)
     labels = {w: f"{w} ({weekly.bounds(w)[0]:%m-%d} – {weekly.bounds(w)[1] - timedelta(days=1):%m-%d})" for w in weeks}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        week = st.selectbox(
-            say("week"), weeks, format_func=lambda w: labels.get(w, w), key="week", bind="query-params", width=280
+        week = state.bound(
+            st.selectbox,
+            say("week"),
+            "week",
+            weeks[0],
+            options=weeks,
+            format_func=lambda w: labels.get(w, w),
+            width=280,
         )
         digest = weekly.digest(str(week or weeks[0]), view.first.astimezone(SHANGHAI), frame.names(), lambda q: read(q))
         st.download_button(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+
 import streamlit as st
 
-from dashboard import blocks, frame, lists
+from dashboard import blocks, frame, lists, state
 from dashboard.charts import numbers
 from dashboard.client import read
 from dashboard.panel import panel
@@ -20,50 +22,39 @@ EXPORT = 2000  # rows of the table to download
 def page() -> None:
     view = frame.view()
     names = frame.names()
-    text = st.text_input(
+    text = state.bound(
+        st.text_input,
         say("search_words"),
-        key="q",
+        "q",
+        "",
         placeholder=say("search_placeholder"),
         label_visibility="collapsed",
-        bind="query-params",
         icon=":material/search:",
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        themes = st.multiselect(
-            say("themes"), theme_ids(), format_func=theme_name, key="themes", bind="query-params", width=240
-        )
-        codes = st.multiselect(
-            say("security"),
-            sorted(names),
-            format_func=lambda c: f"{plain(names.get(c, ''), 16)} {c}",
-            key="codes",
-            bind="query-params",
-            width=240,
-        )
-        tone = st.selectbox(
+        themes = _several("themes", theme_ids(), theme_name, 230)
+        codes = _several("codes", sorted(names), lambda c: f"{plain(names.get(c, ''), 16)} {c}", 230, "security")
+        tone = state.bound(
+            st.selectbox,
             say("tone"),
-            TONES,
-            index=None,
-            format_func=say,
-            placeholder=say("all"),
-            key="tone",
-            bind="query-params",
+            "tone",
+            None,
+            options=[None, *TONES],
+            format_func=lambda t: say(t or "all"),
             width=120,
         )
-        kinds = st.multiselect(
-            say("kind"), KINDS, format_func=blocks.kind_name, key="kinds", bind="query-params", width=180
-        )
-        known = [str(s) for s in read(sql.sources())["source"]]
-        sources = st.multiselect(say("source"), known, key="sources", bind="query-params", width=200)
-        order = st.selectbox(
+        kinds = _several("kinds", KINDS, blocks.kind_name, 180, "kind")
+        sources = _several("sources", [str(s) for s in read(sql.sources())["source"]], str, 200, "source")
+        order = state.bound(
+            st.selectbox,
             say("order"),
-            tuple(sql.ORDERS),
+            "order",
+            "newest",
+            options=list(sql.ORDERS),
             format_func=lambda o: say(f"order_{o}"),
-            key="order",
-            bind="query-params",
             width=150,
         )
-        first_only = st.toggle(say("first_only"), key="first", bind="query-params")
+        first_only = state.bound(st.toggle, say("first_only"), "first", False)
     filter_ = sql.Filter(
         text=(text or "")[:200],
         themes=tuple(themes),
@@ -76,6 +67,20 @@ def page() -> None:
     found = read(sql.found(view.scope, filter_)).iloc[0]
     with st.container(horizontal=True, vertical_alignment="center"):
         panel(blocks.heading(say("found", n=number(found["documents"]), stories=number(found["stories"]))), "found")
-        export = sql.listed(view.scope, filter_, order or "newest", EXPORT)
+        export = sql.listed(view.scope, filter_, order, EXPORT)
         numbers(export, read(export), "search")
-    lists.documents(view.scope, filter_, "search", names, order or "newest")
+    lists.documents(view.scope, filter_, "search", names, order)
+
+
+def _several(key: str, options: Collection[str], names: Callable[[str], str], width: int, label: str = "") -> list[str]:
+    found: list[str] = state.bound(
+        st.multiselect,
+        say(label or key),
+        key,
+        [],
+        options=list(options),
+        format_func=names,
+        placeholder=say("all"),
+        width=width,
+    )
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import baseline, blocks, charts, frame, lists
+from dashboard import baseline, blocks, charts, frame, lists, state
 from dashboard.client import read, rows
 from dashboard.panel import link, panel
 from dashboard.queries import documents
@@ -48,18 +48,17 @@ def _choose() -> str:
     if table.empty:
         return ""
     labels = {row["code"]: f"{plain(row['name'], 20)} {row['code']} ({number(row['n'])})" for row in rows(table)}
-    return str(
-        st.selectbox(
-            say("security"),
-            list(labels),
-            format_func=lambda code: labels.get(code, code),
-            key="code",
-            label_visibility="collapsed",
-            placeholder=say("security_find"),
-            bind="query-params",
-        )
-        or ""
+    chosen = state.bound(
+        st.selectbox,
+        say("security"),
+        "code",
+        next(iter(labels)),
+        options=list(labels),
+        format_func=lambda code: labels.get(code, code),
+        label_visibility="collapsed",
+        placeholder=say("security_find"),
     )
+    return str(chosen or "")
 
 
 def _summary(scope: Scope, code: str, names: dict[str, str], back: list[int]) -> None:
@@ -83,13 +82,12 @@ def _summary(scope: Scope, code: str, names: dict[str, str], back: list[int]) ->
 
 
 def _mentions(scope: Scope, code: str) -> None:
-    tones = ("positive", "neutral", "negative")
-    tone = st.segmented_control(
-        say("tone"), tones, format_func=say, key="tone", label_visibility="collapsed", bind="query-params"
-    )
-    key = f"mentions-{code}-{tone or ''}"
+    tones = ("all", "positive", "neutral", "negative")
+    tone = state.segments(say("tone"), "tone", tones, "all", say)
+    tone = "" if tone == "all" else tone
+    key = f"mentions-{code}-{tone}"
     limit = lists.more(key, MENTIONS)
-    query = sql.mentions(scope, code, tone or "", limit)
+    query = sql.mentions(scope, code, tone, limit)
     table = read(query)
     charts.head(say("every_mention"), query, table, "mentions", say("every_mention_note"))
     if table.empty:

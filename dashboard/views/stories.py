@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard import blocks, charts, frame, lists
+from dashboard import blocks, charts, frame, lists, state
 from dashboard.client import read, rows
 from dashboard.panel import link, panel
 from dashboard.queries import documents as sql
@@ -23,22 +23,22 @@ def page() -> None:
     if story:
         _one(story, names, view)
         return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        order = st.segmented_control(
-            say("order"),
-            ORDERS,
-            default="spread",
-            format_func=lambda o: say(f"order_{o}"),
-            key="order",
-            required=True,
-            bind="query-params",
-        )
-        themes = st.multiselect(
-            say("themes"), theme_ids(), format_func=theme_name, key="themes", bind="query-params", width=320
+    with st.container(horizontal=True, vertical_alignment="center"):
+        order = state.segments(say("order"), "order", ORDERS, "spread", lambda o: say(f"order_{o}"))
+        themes = state.bound(
+            st.multiselect,
+            say("themes"),
+            "themes",
+            [],
+            options=theme_ids(),
+            format_func=theme_name,
+            placeholder=say("all_themes"),
+            label_visibility="collapsed",
+            width=320,
         )
     filter_ = sql.Filter(themes=tuple(themes))
     limit = lists.more("stories")
-    query = sql.stories(view.scope, filter_, order or "spread", limit)
+    query = sql.stories(view.scope, filter_, order, limit)
     table = read(query)
     charts.head(say("page_stories"), query, table, "stories", say("stories_note"))
     if table.empty:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import baseline, blocks, charts, frame, lists, network
+from dashboard import baseline, blocks, charts, frame, lists, network, state
 from dashboard.client import read, rows
 from dashboard.panel import link, panel
 from dashboard.queries import documents, overview
@@ -48,15 +48,15 @@ def _choose(ranked: list[baseline.ThemeRow]) -> str:
     counts = {t: c for t, c, _ in ranked}
     if not counts:
         return ""
-    chosen = st.pills(
+    chosen = state.bound(
+        st.pills,
         say("theme"),
-        list(counts),
-        default=next(iter(counts)),
+        "theme",
+        next(iter(counts)),
+        options=list(counts),
         format_func=lambda t: f"{theme_name(t)} {number(counts[t].count)}{' ⚡' if counts[t].burst else ''}",
-        key="theme",
         required=True,
         label_visibility="collapsed",
-        bind="query-params",
     )
     return str(chosen or next(iter(counts)))
 
@@ -84,13 +84,15 @@ def _drivers(scope: Scope, theme: str, names: dict[str, str]) -> None:
 
 def _compare(scope: Scope, theme: str, known: list[str]) -> None:
     with st.container(border=True):
-        others = st.multiselect(
+        others = state.bound(
+            st.multiselect,
             say("compare"),
-            [t for t in known if t != theme],
+            "with",
+            [],
+            options=[t for t in known if t != theme],
             format_func=theme_name,
-            key="with",
             max_selections=5,
-            bind="query-params",
+            placeholder=say("choose"),
         )
         chosen = [theme, *(others or [t for t in known if t != theme][:2])]
         query = sql.compared(scope, chosen)

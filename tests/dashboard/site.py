@@ -1,0 +1,49 @@
+"""A dashboard process on a free port over a database of a running ClickHouse."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from tests.fixtures.broker import free_port
+
+START_SECONDS = 60
+
+
+class Site:
+    """`fengxiang dashboard` as a user would run it."""
+
+    def __init__(self, store_url: str, folder: Path) -> None:
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.log = folder / f"dashboard-{self.port}.log"
+        self._environment = {k: v for k, v in os.environ.items() if not k.startswith("FENGXIANG_")}
+        self._environment |= {"FENGXIANG_CLICKHOUSE": store_url, "FENGXIANG_DATA_DIR": str(folder)}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Site:
+        """Returns when it answers."""
+        command = [sys.executable, "-m", "deploy.cli", "dashboard", "--port", str(self.port)]
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=self._environment)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            try:
+                with urllib.request.urlopen(f"{self.address}/_stcore/health", timeout=2):
+                    return self
+            except OSError:
+                time.sleep(0.1)
+        self.stop()
+        raise RuntimeError(f"the dashboard did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(20)
+            self._process = None

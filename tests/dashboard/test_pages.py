@@ -1,0 +1,259 @@
+"""Every page in a real browser: right numbers, links, languages, live updates, downloads, nothing rendered from a text."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from dashboard.query import SHANGHAI
+from tests.dashboard.conftest import HOSTILE, World
+from tests.dashboard.seed import make
+
+pytestmark = pytest.mark.browser
+
+PAGES = (
+    "",
+    "theme",
+    "security",
+    "stories",
+    "reports",
+    "reports?tab=advice",
+    "reports?tab=weekly",
+    "search",
+    "sql",
+    "system",
+)
+WIDE = "w=30d"
+
+
+def opened(page: Page, world: World, path: str) -> Page:
+    page.goto(f"{world.site.address}/{path}")
+    expect(page.locator(".fx-panel > *").first).to_be_visible()
+    settle(page)
+    return page
+
+
+def settle(page: Page) -> None:
+    """Wait until the script has run."""
+    expect(page.locator('.stApp[data-test-script-state="notRunning"]')).to_be_attached()
+
+
+def tile(page: Page, name: str) -> str:
+    """The number on a tile."""
+    text = page.locator(".fx-tile", has_text=name).first.locator(".v").inner_text()
+    return text.replace(",", "").strip()
+
+
+def scalar(world: World, sql: str) -> int:
+    return int(world.reader.query(sql).first_row[0])
+
+
+SINCE = "published_at >= '2026-10-21 18:40:01' AND published_at < '2026-11-20 18:40:01'"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_shows_without_error(page: Page, world: World, path: str) -> None:
+    opened(page, world, path)
+    assert not page.get_by_text(re.compile("出错了|没有成功|encountered an error")).count()
+    assert not page.locator('[data-testid="stException"]').count()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_fits_a_phone(page: Page, world: World, path: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    opened(page, world, path)
+    width = page.evaluate("document.querySelector('.stMain').scrollWidth")
+    assert width <= 390, f"the page is {width} px wide"
+
+
+def test_overview_counts_what_sql_counts(page: Page, world: World) -> None:
+    opened(page, world, f"?{WIDE}")
+    assert int(tile(page, "文档")) == scalar(world, f"SELECT uniqExact(id) FROM documents FINAL WHERE {SINCE}")
+    assert int(tile(page, "独立事件")) == scalar(
+        world, f"SELECT uniqExact(story_id) FROM documents FINAL WHERE {SINCE}"
+    )
+    card = page.locator(".fx-card", has_text="游戏").first
+    games = scalar(world, f"SELECT uniqExact(document_id) FROM document_themes FINAL WHERE theme = 'game' AND {SINCE}")
+    assert int(card.locator(".c b").inner_text()) == games
+
+
+def test_counting_by_story_changes_the_cards(page: Page, world: World) -> None:
+    opened(page, world, f"?{WIDE}")
+    page.get_by_role("radio", name="按事件").click()
+    stories = scalar(world, f"SELECT uniqExact(story_id) FROM document_themes FINAL WHERE theme = 'game' AND {SINCE}")
+    card = page.locator(".fx-card", has_text="游戏").first
+    expect(card.locator(".c b")).to_have_text(str(stories))
+    assert "by=story" in page.url
+
+
+def test_theme_card_leads_to_the_theme_and_on_to_a_document(page: Page, world: World) -> None:
+    opened(page, world, f"?{WIDE}")
+    page.locator(".fx-card", has_text="跨境电商").first.click()
+    expect(page).to_have_url(re.compile(r"/theme\?.*theme=cross_border_ecommerce"))
+    assert "w=30d" in page.url
+    title = page.locator(".st-key-panel-theme-cross_border_ecommerce .fx-item .t a").first
+    text = title.inner_text()
+    title.click()
+    expect(page).to_have_url(re.compile(r"/document\?.*id=[0-9a-f]{32}"))
+    expect(page.locator(".fx-title")).to_have_text(text)
+
+
+def test_deep_link_restores_theme_window_and_basis(page: Page, world: World) -> None:
+    opened(page, world, "theme?theme=game&w=30d&by=story&lang=en")
+    stories = scalar(world, f"SELECT uniqExact(story_id) FROM document_themes FINAL WHERE theme = 'game' AND {SINCE}")
+    assert int(tile(page, "Stories")) == stories
+    expect(page.get_by_role("radio", name="30 d")).to_be_checked()
+    expect(page.get_by_role("radio", name="Stories")).to_be_checked()
+
+
+def test_navigation_keeps_window_and_language(page: Page, world: World) -> None:
+    opened(page, world, "?w=30d&lang=en")
+    page.get_by_role("link", name="Securities").click()
+    expect(page).to_have_url(re.compile("/security"))
+    expect(page.get_by_role("radio", name="30 d")).to_be_checked()
+    expect(page.get_by_text("Every mention")).to_be_visible()
+
+
+def test_language_switch(page: Page, world: World) -> None:
+    opened(page, world, "")
+    expect(page.get_by_text("题材热度")).to_be_visible()
+    page.get_by_role("radio", name="EN").click()
+    expect(page.get_by_text("Live feed")).to_be_visible()
+    assert "lang=en" in page.url
+    expect(page.get_by_text("题材热度")).to_have_count(0)
+
+
+def test_colour_convention_can_be_turned(page: Page, world: World) -> None:
+    opened(page, world, f"?{WIDE}")
+    red = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--fx-up')").strip()
+    opened(page, world, f"?{WIDE}&colours=green_up")
+    assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--fx-down')").strip() == red
+
+
+def test_security_shows_every_mention_with_its_name_marked(page: Page, world: World) -> None:
+    opened(page, world, f"security?code=300364.SZ&{WIDE}")
+    where = f"code = '300364.SZ' AND {SINCE}"
+    assert int(tile(page, "文档")) == scalar(world, f"SELECT uniqExact(document_id) FROM mentions FINAL WHERE {where}")
+    marks = page.locator(".st-key-panel-mentions mark")
+    mentions = scalar(world, f"SELECT count() FROM mentions FINAL WHERE {where}")
+    expect(marks).to_have_count(min(mentions, 20))
+    assert set(marks.all_inner_texts()) == {"中文在线"}
+    expect(page.get_by_text("链接依据：括注").first).to_be_visible()
+
+
+def test_report_shows_its_metadata_and_recommendations(page: Page, world: World) -> None:
+    opened(page, world, f"reports?{WIDE}")
+    card = page.locator(".st-key-panel-reports .fx-box").first
+    for text in ("样例证券", "看好", "上调", "前次 中性", "王样例", "S0000526010001", "目标价 32.50", "中文在线"):
+        expect(card).to_contain_text(text)
+    opened(page, world, f"reports?tab=advice&{WIDE}")
+    expect(page.locator(".st-key-panel-advice")).to_contain_text("生成模型落地")
+
+
+def test_weekly_digest_downloads_as_a_page(page: Page, world: World) -> None:
+    opened(page, world, "reports?tab=weekly&week=2026-W43")
+    expect(page.locator(".fx-digest h1")).to_contain_text("2026-W43")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="下载 HTML").click()
+    text = download.value.path().read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>") and "题材变化" in text
+    assert download.value.suggested_filename == "fengxiang-2026-W43.html"
+
+
+def test_search_finds_marks_and_filters(page: Page, world: World) -> None:
+    opened(page, world, f"search?q=版号&{WIDE}")
+    where = f"(position(title, '版号') > 0 OR position(body, '版号') > 0) AND {SINCE}"
+    n = scalar(world, f"SELECT uniqExact(id) FROM documents FINAL WHERE {where}")
+    assert n > 0
+    expect(page.get_by_text(f"{n} 篇文档")).to_be_visible()
+    assert "版号" in page.locator(".st-key-panel-search mark").all_inner_texts()
+    opened(page, world, f"search?q=版号&tone=negative&{WIDE}")
+    n = scalar(world, f"SELECT uniqExact(id) FROM documents FINAL WHERE sentiment = 'negative' AND {where}")
+    expect(page.get_by_text(f"{n} 篇文档")).to_be_visible()
+
+
+def test_story_folds_copies(page: Page, world: World) -> None:
+    story, copies = world.reader.query(
+        f"SELECT story_id, uniqExact(id) AS n FROM documents FINAL WHERE {SINCE} GROUP BY story_id ORDER BY n DESC LIMIT 1"
+    ).first_row
+    opened(page, world, f"stories?{WIDE}")
+    first = page.locator(".fx-stories .fx-item").first
+    assert int(first.locator(".fx-count").inner_text()) == copies
+    opened(page, world, f"stories?story={story}&{WIDE}")
+    expect(page.locator(".st-key-panel-copies .fx-item")).to_have_count(copies)
+
+
+def test_sql_page_runs_reads_and_refuses_writes(page: Page, world: World) -> None:
+    opened(page, world, "sql")
+    editor = page.get_by_role("textbox")
+    editor.fill("SELECT uniqExact(id) AS n FROM documents FINAL")
+    page.get_by_role("button", name="运行").click()
+    expect(page.get_by_text("1 行")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    n = scalar(world, "SELECT uniqExact(id) FROM documents FINAL")
+    assert download.value.path().read_text(encoding="utf-8-sig").split() == ["n", str(n)]
+    editor.fill("DROP TABLE documents")
+    page.get_by_role("button", name="运行").click()
+    expect(page.get_by_text("查询没有成功")).to_be_visible()
+    assert scalar(world, "SELECT uniqExact(id) FROM documents FINAL") == n
+
+
+def test_chart_shows_its_sql_and_downloads_its_numbers(page: Page, world: World) -> None:
+    opened(page, world, f"?{WIDE}")
+    page.get_by_role("button", name="SQL").first.click()
+    shown = page.locator('[data-testid="stPopoverBody"]')
+    expect(shown.locator("code").first).to_contain_text("FROM document_themes FINAL")
+    with page.expect_download() as download:
+        shown.get_by_role("button", name="CSV").click()
+    lines = download.value.path().read_text(encoding="utf-8-sig").splitlines()
+    assert lines[0] == "theme,back,n,tone" and len(lines) > 5
+    statement = shown.locator("code").first.inner_text()
+    assert len(world.reader.query(statement).result_rows) == len(lines) - 1
+
+
+@pytest.mark.parametrize("title", HOSTILE)
+def test_hostile_title_is_shown_as_text(page: Page, world: World, title: str) -> None:
+    plain = re.sub("[\u200b-\u200f\u202a-\u202e]", "", title)
+    id_ = next(m.document.id for m in world.seed.messages if m.document.title == title)
+    for path in ("", f"theme?theme=aigc&{WIDE}", f"stories?{WIDE}&order=newest", "search?q=获批"):
+        opened(page, world, path)
+        expect(page.locator(".fx-item .t a").get_by_text(plain, exact=True).first).to_be_visible()
+    opened(page, world, f"document?id={id_}")
+    assert page.locator(".fx-title").inner_text() == title
+    opened(page, world, f"security?code=300364.SZ&{WIDE}")
+    expect(page.locator(".fx-item .s a").get_by_text(plain[:99], exact=True).first).to_be_visible()
+    assert page.evaluate("window.hacked") is None
+    assert not page.locator('a[href^="javascript:"]').count()
+
+
+def test_live_feed_shows_a_new_document_and_keeps_the_readers_place(page: Page, world: World) -> None:
+    opened(page, world, "")
+    newest = world.reader.query("SELECT max(published_at) FROM documents").first_row[0]
+
+    def push(i: int) -> str:
+        title = f"直播测试第{i}条：中文在线大模型获批"
+        world.seed.add(make("live", title, title, (newest + timedelta(seconds=i)).astimezone(SHANGHAI)))
+        world.seed.insert(world.client)
+        return title
+
+    feed = page.locator(".fx-scroll")
+    expect(feed.get_by_text(push(1))).to_be_visible(timeout=5_000)
+    feed.evaluate("e => e.scrollTo(0, 400)")
+    page.wait_for_timeout(300)
+    seen = "e => [...e.children].map(c => [c.dataset.key, c.getBoundingClientRect().top - e.getBoundingClientRect().top]).find(c => c[1] >= 0)"
+    before = feed.evaluate(seen)
+    title = push(2)
+    expect(feed.get_by_text(title)).to_be_attached(timeout=5_000)
+    after = feed.evaluate(seen)
+    assert after[0] == before[0] and abs(after[1] - before[1]) < 2
+    more = page.locator(".fx-more")
+    expect(more).to_have_text("↑ 1 条新消息")
+    more.click()
+    expect(feed.get_by_text(title)).to_be_in_viewport()
+    expect(more).to_be_hidden()
+    world.client.command("DELETE FROM documents WHERE source = 'live'")
+    assert datetime.now(SHANGHAI) > newest - timedelta(days=3650)
