@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ import faust
 from aiokafka.errors import MessageSizeTooLargeError
 
 from deploy.settings import Settings
+from stream import metrics
 from stream.analyse import Analyser, Outcome, Reader
 from stream.batches import Batch, batches
 from stream.deadletters import FailureLimit, TooManyFailures
@@ -35,6 +37,7 @@ from stream.watchdog import Pulse
 log = logging.getLogger(__name__)
 
 MAX_PAUSE = 30.0
+STOP_SECONDS = 8.0  # a batch that takes longer is left to the next worker
 Result = TypeVar("Result")
 Message = TypeVar("Message", AnalysedDocument, DeadLetter)
 
@@ -108,6 +111,15 @@ class Agents:
         self._agent(app, "sink", ANALYSES, self._store, stream.store_batch_size, stream.store_batch_seconds)
         self._agent(app, "dead", DEAD, self._store_dead, stream.store_batch_size, stream.store_batch_seconds)
 
+        app.on_before_shutdown.connect(self._finish, weak=False)
+
+    async def _finish(self, app: faust.App, **_: Any) -> None:
+        """On a stop: let the batches in work end, if they do so soon, and commit what is done."""
+        deadline = time.monotonic() + STOP_SECONDS
+        while any(pulse.busy for pulse in self.pulses) and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        await app.consumer.commit()
+
     @property
     def pulses(self) -> list[Pulse]:
         """One for each agent."""
@@ -128,9 +140,11 @@ class Agents:
             try:
                 async for batch in batches(stream, size, seconds):
                     pulse.begin()
+                    metrics.BATCH_SIZE.labels(name).observe(len(batch.events))
                     await handle(batch)
                     batch.done()
                     pulse.end(len(batch.events))
+                    metrics.FINISHED.labels(name).inc(len(batch.events))
             except TooManyFailures as error:
                 self._fatal(str(error))
             except Exception as error:
@@ -142,15 +156,19 @@ class Agents:
     # ------------------------------------------------------------------ what each agent does with a batch
 
     async def _analyse(self, batch: Batch) -> None:
-        outcome: Outcome = await self._in_thread(DOCUMENTS, lambda: self._reader.read(batch.records))
+        with metrics.timed("analyse"):
+            outcome: Outcome = await self._in_thread(DOCUMENTS, lambda: self._reader.read(batch.records))
+        metrics.analysed(outcome.analysed)
         self._note(len(outcome.analysed), outcome.dead)
-        refused = await self._send(ANALYSES, outcome.analysed)
+        with metrics.timed("send"):
+            refused = await self._send(ANALYSES, outcome.analysed)
         await self._send(
             DEAD, [*outcome.dead, *(self._reader.bury_refused(message, text) for message, text in refused)]
         )
 
     async def _store(self, batch: Batch) -> None:
-        dead = await self._until_stored(ANALYSES, lambda: self._sinks[ANALYSES].store(batch.records))
+        with metrics.timed("store"):
+            dead = await self._until_stored(ANALYSES, lambda: self._sinks[ANALYSES].store(batch.records))
         self._note(len(batch.events) - len(dead), dead)
         await self._send(DEAD, dead)
 
@@ -162,6 +180,7 @@ class Agents:
     def _note(self, good: int, dead: Sequence[DeadLetter]) -> None:
         for letter in dead:
             log.error("dead letter %s (%s): %s", letter.document_id, letter.stage, letter.reason)
+            metrics.DEAD_LETTERS.labels(letter.stage).inc()
         example = f"{dead[-1].document_id}: {dead[-1].reason}" if dead else ""
         self._limit.note(good=good, bad=len(dead), example=example)
 
@@ -176,6 +195,7 @@ class Agents:
                 return await self._in_thread(topic, call)
             except StoreAway as error:
                 log.warning("%s; trying again in %.0f s", error, pause)
+                metrics.RETRIES.labels("clickhouse").inc()
                 self._pulses[topic].alive()
             await asyncio.sleep(pause)
             pause = min(MAX_PAUSE, 2 * pause)
@@ -197,6 +217,7 @@ class Agents:
             messages = [message for message, _ in again]
             if again:
                 log.warning("%d messages to %s not sent (%s); trying again", len(again), topic, first_line(again[0][1]))
+                metrics.RETRIES.labels("kafka").inc()
                 for pulse in self._pulses.values():
                     pulse.alive()
                 await asyncio.sleep(pause)

@@ -20,6 +20,7 @@ import msgspec
 from clickhouse_connect.driver.client import Client
 
 from models.stories import Placement
+from stream import metrics
 from stream.deadletters import Record, dead_letter
 from stream.records import AnalysedDocument, BadMessage, DeadLetter, decode, encode
 from stream.rows import (
@@ -122,6 +123,7 @@ class Sink:
         self._add_tombstones(rows, {message.document.id: message for message in current}, stored)
         for table, table_rows in rows.tables.items():
             self._write(table, table_rows, token)
+        metrics.stored(current, self._clock())
 
     def _stored(self, ids: Sequence[str]) -> dict[str, Stored]:
         """The documents that the store has already; usually none, and then nothing else is asked."""
@@ -159,6 +161,7 @@ class Sink:
                 client.insert(table, values, column_names=list(names), column_oriented=True, settings=settings)
             except Exception as error:
                 raise self._failed(error) from error
+            metrics.ROWS.labels(table).inc(len(values[0]))
 
     def _query(self, sql: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
         client = self._open()

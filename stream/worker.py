@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Set
+import time
+from collections.abc import Callable, Set
 from typing import NoReturn
 
 import faust
 
 from deploy.settings import Settings
+from stream import metrics
 from stream.analyse import Analyser
 from stream.app import Agents, create_app
 from stream.health import serve
-from stream.log import GROUP, Log
+from stream.log import GROUP, Log, LogAway
 from stream.records import ANALYSES, DEAD, DOCUMENTS
 from stream.watchdog import Watchdog, judge
 
@@ -22,44 +24,85 @@ log = logging.getLogger(__name__)
 
 TOPICS = (DOCUMENTS, ANALYSES, DEAD)
 FATAL_STATUS = 70
+BROKER_PAUSE = 1.0
 
 
-def run(settings: Settings, analyser: Analyser) -> NoReturn:
-    """Join the group and work until SIGTERM or SIGINT; then commit what is finished and exit.
+class Worker:
+    """Starts answering on the health page at once; `run` does the rest and doesn't return.
 
-    The topics must exist. Raises `stream.log.LogAway` when no broker answers. Exits with status 70 when the worker
-    can't go on and a fresh one can: whoever supervises it starts that.
+    load: gives the text models, before the group is joined, so that the others keep the partitions meanwhile.
+    make_topics: makes what is missing; raises `LogAway` while no broker answers.
     """
-    with Log(settings.kafka_servers) as reader:
-        epochs = reader.epochs(TOPICS)
-    app = create_app(settings)
-    agents = Agents(app, settings, analyser=analyser, epochs=epochs, fatal=fatal)
 
-    def assigned() -> Set[tuple[str, int]]:
-        return {(place.topic, place.partition) for place in app.consumer.assignment()}
+    def __init__(
+        self, settings: Settings, *, load: Callable[[], Analyser], make_topics: Callable[[], None] = lambda: None
+    ) -> None:
+        self._settings, self._load, self._make_topics = settings, load, make_topics
+        self._waiting_for = "the text models are being loaded"
+        self._app: faust.App | None = None
+        self._agents: Agents | None = None
+        self._server = serve(settings.stream.web_port, healthy=self._healthy, ready=self._ready)
+        if settings.stream.metrics_port:
+            serve(settings.stream.metrics_port, healthy=self._healthy, ready=self._ready)
 
-    def healthy() -> str:
-        return "; ".join(filter(None, (judge(pulse, 0, pulse.clock()) for pulse in agents.pulses)))
+    def run(self) -> NoReturn:
+        """Join the group and work until SIGTERM or SIGINT; then commit what is finished and exit.
 
-    def ready() -> str:
-        return "" if app.started and not app.rebalancing and assigned() else "no partitions assigned"
+        Waits for a broker that is away. Exits with status 70 when this worker can't go on and a fresh one can: whoever
+        supervises it starts that.
+        """
+        settings = self._settings
+        log.info("health and metrics at http://127.0.0.1:%d/healthz, /readyz, /metrics", self._server.server_port)
+        analyser = self._load()
+        epochs = self._await_topics()
+        self._app = create_app(settings)
+        self._agents = Agents(self._app, settings, analyser=analyser, epochs=epochs, fatal=fatal)
+        Watchdog(
+            servers=settings.kafka_servers,
+            group=GROUP,
+            epochs=epochs,
+            pulses=self._agents.pulses,
+            assigned=self._assigned,
+            end=fatal,
+            observe=metrics.lag,
+        ).start()
+        metrics.READY.set_function(lambda: not self._ready())
+        log.info("joining the workers of %s", ",".join(settings.kafka_servers))
+        worker = faust.Worker(self._app, override_logging=False, redirect_stdouts=False, quiet=True)
+        worker.execute_from_commandline()
+        raise SystemExit(0)  # not reached: the worker exits
 
-    server = serve(settings.stream.web_port, healthy=healthy, ready=ready)
-    watchdog = Watchdog(
-        servers=settings.kafka_servers,
-        group=GROUP,
-        epochs=epochs,
-        pulses=agents.pulses,
-        assigned=assigned,
-        end=fatal,
-    )
-    watchdog.start()
-    log.info(
-        "worker of %s; health at http://127.0.0.1:%d/healthz", ",".join(settings.kafka_servers), server.server_port
-    )
-    worker = faust.Worker(app, override_logging=False, redirect_stdouts=False, quiet=True)
-    worker.execute_from_commandline()
-    raise SystemExit(0)  # not reached: the worker exits
+    def _await_topics(self) -> dict[str, str]:
+        while True:
+            try:
+                self._make_topics()
+                with Log(self._settings.kafka_servers) as reader:
+                    epochs = reader.epochs(TOPICS)
+                missing = [topic for topic in TOPICS if topic not in epochs]
+                if not missing:
+                    return epochs
+                trouble = f"Kafka has no topic {', '.join(missing)}: `fengxiang up` and `fengxiang worker` make them"
+            except LogAway as error:
+                trouble = str(error)
+            if trouble != self._waiting_for:
+                log.warning("%s; waiting", trouble)
+            self._waiting_for = trouble
+            time.sleep(BROKER_PAUSE)
+
+    def _assigned(self) -> Set[tuple[str, int]]:
+        if self._app is None:
+            return set()
+        return {(place.topic, place.partition) for place in self._app.consumer.assignment()}
+
+    def _healthy(self) -> str:
+        pulses = self._agents.pulses if self._agents else []
+        return "; ".join(filter(None, (judge(pulse, 0, pulse.clock()) for pulse in pulses)))
+
+    def _ready(self) -> str:
+        if self._app is None:
+            return self._waiting_for
+        joined = self._app.started and not self._app.rebalancing
+        return "" if joined and self._assigned() else "no partitions assigned"
 
 
 def fatal(reason: str) -> NoReturn:

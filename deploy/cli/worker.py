@@ -15,16 +15,18 @@ def command() -> None:
     """Run a stream worker until Ctrl-C. 流处理进程"""
     settings = load()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("faust", "mode", "aiokafka", "kafka"):
+    for noisy in ("faust", "mode", "aiokafka"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
-    analyser = load_analyser(settings)  # before joining the group: the others keep the partitions meanwhile
-    from stream.worker import run
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it says every failed connection twice; so do we, once
+    from stream.worker import Worker
 
-    try:
-        create_topics(settings.kafka_servers, settings)
-        run(settings, analyser)
-    except (BrokerError, LogAway) as error:
-        raise UserError(str(error)) from error
+    def make_topics() -> None:
+        try:
+            create_topics(settings.kafka_servers, settings, timeout=5)
+        except BrokerError as error:
+            raise LogAway(str(error)) from error
+
+    Worker(settings, load=lambda: load_analyser(settings), make_topics=make_topics).run()
 
 
 def load_analyser(settings: Settings) -> Analyser:

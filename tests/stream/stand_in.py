@@ -13,7 +13,7 @@ import time
 from deploy.local.broker import create_topics
 from deploy.settings import load
 from models.records import Analysis, Document, Mention, Sentiment, Span, ThemeScore, Versions
-from stream.worker import run
+from stream.worker import Worker
 
 NEUTRAL = Sentiment("neutral", 0.0, {"negative": 0.2, "neutral": 0.6, "positive": 0.2})
 VERSIONS = Versions(model="stand-in", taxonomy="t1", securities="s1", code="c1")
@@ -65,5 +65,4 @@ class StandIn:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = load()
-    create_topics(settings.kafka_servers, settings)
-    run(settings, StandIn())
+    Worker(settings, load=StandIn, make_topics=lambda: create_topics(settings.kafka_servers, settings)).run()
