@@ -1,6 +1,6 @@
-"""Short names that a text introduces for itself: 芒果超媒股份有限公司(以下简称"芒果").
+"""Short names that a text introduces for a company: 芒果超媒股份有限公司(以下简称"芒果").
 
-Once introduced after a company that is already linked, every later occurrence is that company.
+Once introduced right after the full name of a linked company, every later occurrence is that company.
 """
 
 from __future__ import annotations
@@ -9,24 +9,19 @@ import re
 
 from models.linking.reading import Accepted
 
-_INTRODUCED = re.compile(r"(?:以下简称|下称|简称)(?:为|:)?[\"“'‘「《]?([\u4e00-\u9fffa-z0-9]{2,8})[\"”'’」》),，]")
-_LEGAL = re.compile(r"(?:[^。;,、与和\n\x01]{0,16}?有限(?:责任)?公司)?(?:\([^)]{0,30}\))?[(,]?(?:[^()。与和]{0,20},)?")
-_GENERIC = re.compile(
-    r"公司|本行|集团|发行人|上市|基金|甲方|乙方|标的|协议|办法|证监会|交易所|议案|计划|项目|债|转债|方案|通知|规则|本次|股东"
+_INTRODUCED = re.compile(
+    r"\((?:[^()。;]{0,20},)?(?:以下简称|下称|简称)(?:为|:)?[\"“'‘「《]?([\u4e00-\u9fffa-z0-9]{2,8})[\"”'’」》),，]"
 )
-_BACK = 60  # characters before the introduction in which the company's full name must end
 
 
 def introduced(text: str, accepted: list[Accepted]) -> list[Accepted]:
-    """`accepted` with the occurrences of the abbreviations that `text` introduces for linked companies."""
-    added: list[Accepted] = []
+    """`accepted` with the occurrences of the abbreviations that `text` introduces for companies in it."""
+    by_end = {item.end: item for item in accepted if item.evidence == "full_name"}
     covered = {place for item in accepted for place in range(item.start, item.end)}
-    for match in _INTRODUCED.finditer(text):
-        short = match[1]
-        if _GENERIC.search(short):
-            continue
-        owner = _owner(text, match.start(), accepted)
-        if owner is None:
+    added: list[Accepted] = []
+    for match in _INTRODUCED.finditer(text) if by_end else ():
+        short, owner = match[1], by_end.get(match.start())
+        if owner is None or not _shortens(short, text[owner.start : owner.end]):
             continue
         at = text.find(short, match.start(1))
         while at >= 0:
@@ -35,14 +30,10 @@ def introduced(text: str, accepted: list[Accepted]) -> list[Accepted]:
                 added.append(Accepted(at, end, owner.security, "abbreviation", 0.85))
                 covered.update(range(at, end))
             at = text.find(short, end)
-    return sorted([*accepted, *added], key=lambda a: a.start) if added else accepted
+    return sorted([*accepted, *added], key=lambda item: item.start) if added else accepted
 
 
-def _owner(text: str, at: int, accepted: list[Accepted]) -> Accepted | None:
-    """The company whose full name stands before the introduction at `at`."""
-    for item in reversed(accepted):
-        if item.end <= at and at - item.end <= _BACK:
-            between = text[item.end : at]
-            named = item.evidence == "full_name" or "公司" in between
-            return item if named and _LEGAL.fullmatch(between) else None
-    return None
+def _shortens(short: str, full: str) -> bool:
+    """Whether `short` is made of the characters of `full` in their order, and says more than 公司 or 集团."""
+    rest = iter(full)
+    return short not in ("公司", "集团", "股份", "本公司") and all(character in rest for character in short)

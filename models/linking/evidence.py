@@ -20,6 +20,11 @@ _CODE_AFTER = re.compile(
 )
 _MARK_BEFORE = re.compile(r"(?:(?:^|[^a-z])(?:s?\*?st|xd|xr|dr)|退市)$")
 _INCORPORATED = re.compile(r"(?:集团)?(?:股份|控股)?(?:\(?集团\)?)?(?:股份)?有限(?:责任)?公司")
+_PLACE = (
+    "中国|北京|天津|上海|重庆|河北|山西|辽宁|吉林|黑龙江|江苏|浙江|安徽|福建|江西|山东|河南|湖北|湖南|广东|海南|四川|贵州|云南|陕西|"
+    "甘肃|青海|台湾|内蒙古|广西|西藏|宁夏|新疆|香港|澳门|深圳|广州|杭州|南京|苏州|宁波|厦门|青岛|大连|成都|武汉|西安|长沙|柳州"
+)
+_NAME_BEGINS = re.compile(rf"(?:^|[^\u4e00-\u9fff]|省|市|{_PLACE})$")
 _PRICE = (
     r"股价|涨停(?!潮|板块)|跌停|封板|一字板|\d+cm|\d+连板|\(?\d+天\d+板|\(\d+板|涨超|跌超|涨逾|跌逾|涨幅|跌幅|大涨|大跌|收涨|收跌|"
     r"高开|低开|涨\d|跌\d|[+-]\d|目标价|a股|h股|港股|美股|市值|盘前|盘后"
@@ -30,7 +35,7 @@ _DISCLOSURE = (
     r"拟投|回购|中标|复牌|停牌|增持|减持|质押|解禁|定增|募资|获.{0,8}增持|遭.{0,8}减持|ipo|上市"
 )
 _WHEN = r"(?:\(.{1,14}?\))?(?:今日|昨日|今天|昨天|早盘|午后|盘中|尾盘|晚间?|近日|日前|此前|\d+月\d+日(?:晚间?)?)*"
-_STRONG_AFTER = re.compile(rf"(?:股份)?{_WHEN}(?:{_PRICE}|{_DISCLOSURE}|股份有限公司)")
+_STRONG_AFTER = re.compile(rf"(?:股份)?{_WHEN}(?:{_PRICE}|{_DISCLOSURE})")
 _ACTOR_AFTER = re.compile(
     r"(?:公司|集团|股份|方面|官方|官微|中国|ceo|cfo|coo|首席|总裁|高管|创始人|联合创始人|董秘|董事|旗下|系|们)?"
     r"(?:发布|推出|宣布|表示|称|回应|透露|指出|计划|据悉|据称|正在|正与|已|将|拟|再|与.{2,12}(?:合作|签署|达成)|收购|投资|签署|获|新增|"
@@ -105,8 +110,10 @@ def barred(text: str, start: int, end: int, pattern: Pattern) -> str:
     if pattern.bar is not None:
         if pattern.bar.match(text, end):
             return "other_meaning"
-        if pattern.level != "safe" and pattern.bar.search(text[max(0, start - 2) : start]):
+        if pattern.level != "safe" and pattern.bar.search(text[max(0, start - 3) : start]):
             return "other_meaning"
+    if pattern.rival is not None and pattern.rival.search(_sentence(text, start, end)):
+        return "other_meaning"
     if pattern.level != "noun" and _CONTEST.match(text, end):
         return "other_meaning"  # the sponsor's name on a contest or a team
     if pattern.text.endswith("银行") and after in ("业", "间"):
@@ -114,11 +121,14 @@ def barred(text: str, start: int, end: int, pattern: Pattern) -> str:
     return ""
 
 
-def incorporated(text: str, end: int) -> int:
-    """End of the legal form (股份有限公司) that follows a name, or `end`."""
+def incorporated(text: str, start: int, end: int, pattern: Pattern) -> int:
+    """End of the legal form (股份有限公司) that follows a name, or `end`.
+
+    An ambiguous name must also begin the company's name, a place aside: 优艾智合机器人股份有限公司 isn't 机器人.
+    """
     if end < len(text) and text[end] in "集股控有(":
         match = _INCORPORATED.match(text, end)
-        if match:
+        if match and (pattern.level == "safe" or ("股份" in match[0] and _NAME_BEGINS.search(text[:start][-4:]))):
             return match.end()
     return end
 
@@ -143,17 +153,18 @@ def beside(text: str, start: int, end: int, pattern: Pattern) -> float:
 
 def in_sentence(text: str, start: int, end: int, pattern: Pattern) -> float:
     """Confidence from the sentence of a name that is otherwise a brand or an organisation."""
-    if pattern.level != "brand":
-        return 0.0
+    if pattern.level == "brand" and (pattern.cue or _CUE).search(_sentence(text, start, end)):
+        return 0.8
+    return 0.0
+
+
+def _sentence(text: str, start: int, end: int) -> str:
+    """What stands around [start, end) in its sentence, within reach; the name itself is left out."""
     low = max(0, start - REACH)
     for match in _SENTENCE_END.finditer(text, low, start):
         low = match.end()
     stop = _SENTENCE_END.search(text, end, end + REACH)
-    high = stop.start() if stop else end + REACH
-    cue = pattern.cue or _CUE
-    if cue.search(text, low, start) or cue.search(text, end, high):
-        return 0.8
-    return 0.0
+    return f"{text[low:start]} {text[end : stop.start() if stop else end + REACH]}"
 
 
 def in_list(text: str, start: int, end: int, linked: set[int], pattern: Pattern) -> float:
@@ -165,7 +176,7 @@ def in_list(text: str, start: int, end: int, linked: set[int], pattern: Pattern)
         return 0.0
     if pattern.level == "noun":  # every neighbour must be a company, and the list must not go on with a noun
         enough = near == left + right and (right or _AFTER_LIST.match(text, end) is not None)
-        return 0.85 if enough else 0.0
+        return 0.85 if enough and (left or _NAME_BEGINS.search(text[:start][-1:])) else 0.0
     return 0.88
 
 

@@ -45,6 +45,7 @@ class Pattern(NamedTuple):
     candidates: tuple[Candidate, ...] = ()
     cue: re.Pattern[str] | None = None  # words nearby that make an ambiguous name the company
     bar: re.Pattern[str] | None = None  # words right beside it that make it something else
+    rival: re.Pattern[str] | None = None  # words in its sentence that make it something else
     inner: str = ""
     is_code: bool = False
     latin: bool = False  # begins or ends with a Latin letter or a digit
@@ -90,17 +91,18 @@ def rows(file: str) -> Iterator[dict[str, str]]:
 
 def _pattern(text: str, candidates: list[Candidate], note: dict[str, str]) -> Pattern:
     level = cast(Level, note.get("level")) or _level(text, candidates[0])
-    cue, bar = note.get("cue"), note.get("not")
+    cue, bar, rival = (re.compile(note[key]) if note.get(key) else None for key in ("cue", "not", "with"))
     kind = candidates[0].kind
     return Pattern(
         text,
         level,
         tuple(sorted(candidates, key=_rank)),
-        re.compile(cue) if cue else None,
-        re.compile(bar) if bar else None,
+        cue,
+        bar,
+        rival,
         is_code=kind == "code",
         latin=text[0].isascii() or text[-1].isascii(),
-        plain=level == "safe" and len(candidates) == 1 and not bar and kind in ("name", "former", "alias"),
+        plain=level == "safe" and len(candidates) == 1 and not (bar or rival) and kind in ("name", "former", "alias"),
     )
 
 

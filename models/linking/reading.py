@@ -113,8 +113,8 @@ class Reading:
         barred = evidence.barred(body, start, end, pattern)
         if barred:
             return barred
-        legal_end = evidence.incorporated(body, end)
-        if legal_end > end and (pattern.level == "safe" or "股份" in body[end:legal_end]):
+        legal_end = evidence.incorporated(body, start, end, pattern)
+        if legal_end > end:
             return Accepted(start, legal_end, owner.security, "full_name", 0.96)
         if pattern.level == "safe":
             kind: Evidence = "brand" if owner.kind == "brand" else "alias" if owner.kind == "alias" else "name"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -18,7 +17,6 @@ from pathlib import Path
 import msgspec
 
 DATA = Path(__file__).with_name("data")
-OVERRIDE_VARIABLE = "FENGXIANG_SECURITIES"  # a folder with a table of the user's own (`fengxiang securities refresh`)
 
 _BARE = re.compile(
     r"(?:(?P<market>sh|sz|bj|hk)[.:]?)?(?P<digits>\d{4,6})(?:[.](?P<suffix>sh|ss|sz|bj|hk))?", re.IGNORECASE
@@ -109,16 +107,15 @@ def read(folder: Path) -> SecuritiesTable:
         as_of = (folder / "VERSION").read_text(encoding="utf-8").strip()
     except (OSError, KeyError, ValueError, csv.Error) as error:
         raise SecuritiesError(
-            f"the securities table in {folder} can't be read ({error}): run `fengxiang securities rebuild`, "
-            f"or unset {OVERRIDE_VARIABLE}"
+            f"the securities table in {folder} can't be read ({error}): run `fengxiang securities rebuild`"
         ) from error
     return SecuritiesTable(securities, f"{as_of}.{digest.hexdigest()}")
 
 
 @lru_cache(maxsize=1)
 def load() -> SecuritiesTable:
-    """The table in use: the folder that `FENGXIANG_SECURITIES` names, or the shipped one. Read once a process."""
-    return read(Path(os.environ.get(OVERRIDE_VARIABLE) or DATA))
+    """The table in use: the one in the package, as shipped, rebuilt or refreshed. Read once a process."""
+    return read(DATA)
 
 
 def _rows(path: Path, digest: hashlib.blake2b) -> Iterator[dict[str, str]]:
