@@ -47,6 +47,9 @@ CREATE TABLE IF NOT EXISTS alerts
     outcome              LowCardinality(String),
     due_at               DateTime64(3, 'Asia/Shanghai'),
     message_id           String,
+    channels             Array(LowCardinality(String)),  -- who is told ...
+    escalate_to          Array(LowCardinality(String)),  -- ... and who as well, unless somebody acknowledged it by then
+    escalate_at          Nullable(DateTime64(3, 'Asia/Shanghai')),
     facts                String CODEC(ZSTD(3))  -- JSON: all that the message says
 )
 ENGINE = ReplacingMergeTree
