@@ -66,6 +66,29 @@ class ModelSettings(Section):
     themes: str = ""  # the user's own themes file, beside the built-in ones
 
 
+class FeedSettings(Section):
+    """A source that is polled: an `[[ingest.feeds]]` table of the settings file (docs/sources.md)."""
+
+    type: Literal[
+        "rss",
+        "cls",
+        "cninfo",
+        "eastmoney",
+        "eastmoney-stock",
+        "eastmoney-report",
+        "eastmoney-notice",
+        "sina",
+        "wallstreetcn",
+    ]
+    name: str = ""  # shown and stored as the source; empty: the type
+    url: str = ""  # rss: the feed's address; otherwise instead of the vendor's
+    every_seconds: float = Field(60.0, ge=1)
+    securities: tuple[str, ...] = ()  # eastmoney-stock: six-digit codes
+    column: str = ""  # cninfo: szse, sse, bj or hke; wallstreetcn: the channel
+    attachments: bool = True  # fetch the PDFs of reports and announcements
+    robots: bool = True  # obey the host's robots.txt
+
+
 class IngestSettings(Section):
     """The ingestors."""
 
@@ -75,6 +98,8 @@ class IngestSettings(Section):
     max_file_mb: int = Field(200, ge=1)
     push_port: int = Field(8088, ge=0, le=65535)  # 0: no HTTP push
     push_token: str = ""  # empty: made at first start, kept in data_dir
+    feeds: tuple[FeedSettings, ...] = ()
+    silent_after_hours: float = Field(6.0, gt=0)  # a feed without anything new for so long is reported as silent
 
 
 class DashboardSettings(Section):

@@ -11,18 +11,23 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Protocol
 
 from deploy.settings import Settings, load, secret
 from ingest.drain import Drain, outbox_of
+from ingest.feeds.registry import pollers
 from ingest.folder import Folder
+from ingest.health import Health
 from ingest.outbox import Outbox, OutboxFull
 from ingest.push import Push
+from ingest.store import Store, StoreAway
 
 log = logging.getLogger(__name__)
 
 MAX_WAIT_SECONDS = 300.0
+HEALTH_SECONDS = 15.0  # between writings of the sources' health
 STEADY_SECONDS = 600.0  # a source that ran so long starts anew with a short wait
 
 
@@ -54,9 +59,9 @@ def keep_running(source: Source, outbox: Outbox, stop: threading.Event, wait: Ca
         wait(min(MAX_WAIT_SECONDS, 2.0**failures) * random.uniform(0.7, 1.0))
 
 
-def sources_of(settings: Settings) -> list[Source]:
+def sources_of(settings: Settings, outbox: Outbox, health: Health) -> list[Source]:
     """The sources that the settings ask for."""
-    found: list[Source] = []
+    found: list[Source] = [*pollers(settings, outbox, health)]
     max_bytes = settings.ingest.max_file_mb * 1_000_000
     if settings.ingest.inbox:
         found.append(Folder(settings.data_dir / settings.ingest.inbox, max_bytes=max_bytes))
@@ -66,9 +71,11 @@ def sources_of(settings: Settings) -> list[Source]:
     return found
 
 
-def run(settings: Settings, sources: Sequence[Source], stop: threading.Event) -> None:
-    """Run until `stop`."""
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Run until `stop`. Raises `SettingsError` for feeds that can't be set up."""
     outbox = outbox_of(settings)
+    health = Health(timedelta(hours=settings.ingest.silent_after_hours))
+    sources = sources_of(settings, outbox, health)
     drain = Drain(settings, outbox)
     drain.start()
     if not drain.owns:
@@ -80,7 +87,12 @@ def run(settings: Settings, sources: Sequence[Source], stop: threading.Event) ->
     for thread in threads:
         thread.start()
     log.info("ingestor ready: %s", ", ".join(source.name for source in sources) or "no sources, only the outbox")
-    stop.wait()
+    store = Store(settings)
+    while not stop.wait(HEALTH_SECONDS):
+        try:
+            health.flush(store.insert)
+        except StoreAway as error:
+            log.debug("source health waits: %s", error)
     for thread in threads:
         thread.join(5)
     drain.stop()
@@ -95,4 +107,4 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run(settings, sources_of(settings), stop)
+    run(settings, stop)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import clickhouse_connect
@@ -27,6 +27,14 @@ class Store:
 
     def query(self, sql: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
         """Rows of a query with `%(name)s` parameters. Raises `StoreAway`."""
+        rows: Sequence[Sequence[Any]] = self._call(lambda client: client.query(sql, parameters=parameters).result_rows)
+        return rows
+
+    def insert(self, table: str, rows: list[list[Any]], columns: list[str]) -> None:
+        """Insert rows. Raises `StoreAway`."""
+        self._call(lambda client: client.insert(table, rows, column_names=columns))
+
+    def _call(self, action: Callable[[Any], Any]) -> Any:
         url = self._settings.clickhouse_url(writer=True)
         try:
             if self._client is None:
@@ -36,14 +44,13 @@ class Store:
                     connect_timeout=5,
                     send_receive_timeout=60,
                 )
-            rows: Sequence[Sequence[Any]] = self._client.query(sql, parameters=parameters).result_rows
+            return action(self._client)
         except OperationalError as error:
             self.close()
             raise StoreAway(f"ClickHouse at {redact(url)} does not answer") from error
         except (ClickHouseError, OSError) as error:
             self.close()
             raise StoreAway(f"ClickHouse at {redact(url)}: {str(error).splitlines()[0][:300]}") from error
-        return rows
 
     def close(self) -> None:
         if self._client is not None:

@@ -1,0 +1,77 @@
+"""The PDFs that lists of reports and announcements point to: fetched once, read, and joined to the listed document.
+
+A PDF that can't be had or read leaves the document with what the list says, and is tried again in the next polls, up
+to `TRIES` times. What was tried and done is noted in the outbox, after the outbox has the document.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import asdict, replace
+
+from ingest.fields import Options, RowError
+from ingest.outbox import Outbox
+from ingest.pdf import ReportReader
+from ingest.polite import Fetcher, FetchError
+from models.records import Document, Report
+
+log = logging.getLogger(__name__)
+
+TRIES = 3
+
+
+class Attachments:
+    """For one source's thread: `attach`, then add the documents to the outbox, then `done`.
+
+    fetch: of public addresses only, since a vendor's answer chooses them.
+    """
+
+    def __init__(self, fetch: Fetcher, pdfs: ReportReader, outbox: Outbox) -> None:
+        self._fetch, self._pdfs, self._outbox = fetch, pdfs, outbox
+        self._notes: dict[str, dict[str, object]] = {}
+
+    def attach(self, documents: Sequence[Document], addresses: Mapping[str, str]) -> list[Document]:
+        """The documents with the text of their PDFs; those that already had it in an earlier poll are left out."""
+        kept = []
+        for document in documents:
+            address = addresses.get(document.id)
+            note = self._outbox.note(f"pdf {document.id}") if address else {}
+            if note.get("done"):
+                continue
+            tries = int(str(note.get("tries", 0)))
+            if address and tries < TRIES:
+                joined = self._joined(document, address)
+                self._notes[document.id] = {"tries": tries + 1, "done": joined is not None}
+                document = joined or document
+            kept.append(document)
+        return kept
+
+    def done(self) -> None:
+        """Remember what `attach` did."""
+        for id_, note in self._notes.items():
+            self._outbox.set_note(f"pdf {id_}", note)
+        self._notes.clear()
+
+    def _joined(self, document: Document, address: str) -> Document | None:
+        try:
+            data = self._fetch.get(address).body
+            read = self._pdfs.read(data, address, Options(now=document.fetched_at, source=document.source))
+        except (FetchError, RowError) as error:
+            log.warning("%s: PDF of %s: %s", document.source, document.title, error)
+            return None
+        return replace(
+            document,
+            body=read.body,
+            page_offsets=read.page_offsets,
+            authors=document.authors or read.authors,
+            report=merged(document.report, read.report),
+        )
+
+
+def merged(listed: Report | None, printed: Report | None) -> Report | None:
+    """What the report prints, and where it prints nothing, what the list says."""
+    if listed is None or printed is None:
+        return printed or listed
+    return Report(**{name: value or getattr(listed, name) for name, value in asdict(printed).items()})

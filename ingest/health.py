@@ -1,0 +1,60 @@
+"""How the sources are doing: the state of each poll, kept in the store's `source_health`.
+
+States: `ok`; `failing` (it raised); `gap` (a stretch that the vendor no longer serves); `silent` (it answers, but
+has had nothing new for longer than it should). The dashboard and the alerts read the table. Rows that can't be
+written wait, up to `KEPT`, then the oldest go: they are about now, and documents matter more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+KEPT = 10_000
+_COLUMNS = ["source", "checked_at", "state", "fetched", "new", "errors", "last_item_at", "message"]
+
+
+class Report(NamedTuple):
+    """One poll of one source."""
+
+    source: str
+    checked_at: datetime
+    state: str
+    fetched: int = 0
+    new: int = 0
+    errors: int = 0
+    last_item_at: datetime | None = None
+    message: str = ""
+
+
+class Health:
+    """Collects reports from any thread; `flush` writes them.
+
+    silent_after: a source without a new item for so long is silent.
+    """
+
+    def __init__(self, silent_after: timedelta = timedelta(hours=6)) -> None:
+        self._silent_after = silent_after
+        self._waiting: deque[Report] = deque(maxlen=KEPT)
+        self._last_item: dict[str, datetime] = {}
+        self.latest: dict[str, Report] = {}
+
+    def add(self, report: Report) -> None:
+        last = max(filter(None, (self._last_item.get(report.source), report.last_item_at)), default=None)
+        if last:
+            self._last_item[report.source] = last
+        if report.state == "ok" and last and report.checked_at - last > self._silent_after:
+            report = report._replace(state="silent", message=f"nothing new since {last.isoformat()}")
+        self.latest[report.source] = report
+        self._waiting.append(report._replace(last_item_at=last))
+
+    def flush(self, insert: Callable[[str, list[list[Any]], list[str]], None]) -> int:
+        """Write what waits; how many. What `insert` raises goes to the caller, and the rows stay."""
+        rows = list(self._waiting)
+        if rows:
+            insert("source_health", [list(row) for row in rows], _COLUMNS)
+            for _ in rows:
+                self._waiting.popleft()
+        return len(rows)

@@ -1,0 +1,230 @@
+"""HTTP for the sources: an honest name, one request at a time and none too soon to a host, limits on time and size.
+
+`Fetcher.get` waits until the host may be asked again, obeys robots.txt, follows redirects itself, and reads no more
+than `max_bytes` and no longer than `seconds`. What fails is a `FetchError`, which says whether and when to try again.
+Addresses that users or documents give go through a fetcher with `public_only`: every connection, that of a redirect
+too, is made to an address that was looked up and found public, so neither redirects nor a second DNS answer lead
+inside the network.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
+from urllib.robotparser import RobotFileParser
+
+import httpcore
+import httpx
+
+log = logging.getLogger(__name__)
+
+USER_AGENT = "Fengxiang/0.1 (financial news monitor)"
+HOST_SECONDS = 2.0  # between two requests to a host
+MAX_REDIRECTS = 5
+ROBOTS_SECONDS = 3600.0
+MAX_WAIT_SECONDS = 1800.0
+
+
+class FetchError(RuntimeError):
+    """A request that gave nothing; the text names the address. `retry_after`: seconds that the host asked for, or 0."""
+
+    def __init__(self, text: str, *, status: int = 0, retry_after: float = 0.0) -> None:
+        super().__init__(text)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class Fetched(NamedTuple):
+    """A whole answer. status is 200, or 304 for an unchanged page."""
+
+    status: int
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Fetcher:
+    """See the module's text. For any number of threads; `close` it.
+
+    public_only: refuse addresses that are not on the public internet; clock, sleep: seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        public_only: bool = False,
+        robots: bool = True,
+        host_seconds: float = HOST_SECONDS,
+        seconds: float = 30.0,
+        max_bytes: int = 20_000_000,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._robots = robots
+        self._host_seconds = host_seconds
+        self._seconds = seconds
+        self._max_bytes = max_bytes
+        self._clock, self._sleep = clock, sleep
+        self._lock = threading.Lock()
+        self._free_at: dict[str, float] = {}
+        self._rules: dict[str, tuple[float, RobotFileParser]] = {}
+        self._client = httpx.Client(
+            transport=_PublicTransport() if public_only else None,
+            headers={"User-Agent": USER_AGENT},
+            timeout=httpx.Timeout(15.0, connect=5.0),
+            follow_redirects=False,
+            trust_env=not public_only,  # a proxy would look names up by itself
+        )
+
+    def close(self) -> None:
+        self._client.close()
+
+    def get(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+    ) -> Fetched:
+        """The answer to a GET (a POST when there is a `form`). Raises `FetchError`."""
+        address = str(httpx.URL(url, params=params)) if params else url
+        for _ in range(MAX_REDIRECTS + 1):
+            self._check(address)
+            if self._robots and not self._allowed(address):
+                raise FetchError(f"{address}: robots.txt of the host forbids it", status=403)
+            answer = self._once(address, headers or {}, form)
+            if answer.status not in (301, 302, 303, 307, 308):
+                return answer
+            address, form = urljoin(address, answer.headers.get("location", "")), None
+        raise FetchError(f"{url}: more than {MAX_REDIRECTS} redirects")
+
+    # ------------------------------------------------------------------ one request
+
+    def _once(self, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None) -> Fetched:
+        self._wait_turn(urlsplit(url).netloc)
+        deadline = self._clock() + self._seconds
+        try:
+            with self._client.stream("POST" if form else "GET", url, headers=dict(headers), data=form) as reply:
+                body = self._body(reply, deadline)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
+            raise FetchError(f"{url}: {error or type(error).__name__}") from error
+        if reply.status_code >= 400:
+            after = reply.headers.get("retry-after", "")
+            wait = float(after) if after.isdigit() else 0.0
+            raise FetchError(f"{url}: HTTP {reply.status_code}", status=reply.status_code, retry_after=wait)
+        return Fetched(reply.status_code, url, reply.headers, body)
+
+    def _body(self, reply: httpx.Response, deadline: float) -> bytes:
+        body = bytearray()
+        for chunk in reply.iter_bytes(65_536):
+            body += chunk
+            if len(body) > self._max_bytes:
+                raise FetchError(f"{reply.url}: the answer is larger than {self._max_bytes:,} bytes")
+            if self._clock() > deadline:
+                raise FetchError(f"{reply.url}: the answer took more than {self._seconds:g} s")
+        return bytes(body)
+
+    def _wait_turn(self, host: str) -> None:
+        with self._lock:
+            now = self._clock()
+            turn = max(now, self._free_at.get(host, now))
+            self._free_at[host] = turn + self._host_seconds
+        if turn > now:
+            self._sleep(turn - now)
+
+    @staticmethod
+    def _check(url: str) -> None:
+        try:
+            parts = urlsplit(url)
+            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            valid = False
+        if not valid:
+            raise FetchError(f"{url}: not an http or https address")
+
+    # ------------------------------------------------------------------ robots.txt
+
+    def _allowed(self, url: str) -> bool:
+        parts = urlsplit(url)
+        site = f"{parts.scheme}://{parts.netloc}"
+        read_at, rules = self._rules.get(site, (float("-inf"), None))
+        if rules is None or self._clock() - read_at > ROBOTS_SECONDS:
+            rules = self._read_rules(site)
+            self._rules[site] = self._clock(), rules
+        return rules.can_fetch(USER_AGENT, url)
+
+    def _read_rules(self, site: str) -> RobotFileParser:
+        rules = RobotFileParser()
+        try:
+            answer = self._once(f"{site}/robots.txt", {}, None)
+            rules.parse(answer.body[:500_000].decode("utf-8", "replace").splitlines() if answer.status == 200 else [])
+        except FetchError as error:
+            if error.status in (401, 403) or error.status >= 500 or not error.status:
+                raise  # the host does not want to be asked, or can't be reached: neither is a permission
+            rules.parse([])
+        return rules
+
+
+def wait_after(failures: int, interval: float, retry_after: float = 0.0) -> float:
+    """Seconds until the next poll after so many failed ones in a row: doubling, with jitter, at most half an hour."""
+    if not failures:
+        return interval * random.uniform(0.9, 1.1)
+    return max(retry_after, min(MAX_WAIT_SECONDS, interval * 2.0 ** min(failures, 12)) * random.uniform(0.7, 1.0))
+
+
+# ---------------------------------------------------------------------- only public addresses
+
+
+def public_addresses(host: str, port: int) -> list[str]:
+    """The host's addresses. Raises httpcore.ConnectError when one of them is not public, or there is none."""
+    try:
+        found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    except (OSError, UnicodeError) as error:
+        raise httpcore.ConnectError(f"{host} is not known: {error}") from error
+    for text in found:
+        if not is_public(text):
+            raise httpcore.ConnectError(f"{host} is {text}, which is not a public address")
+    return found
+
+
+def is_public(text: str) -> bool:
+    """Whether an IP address is on the public internet, also when it wears another notation's clothes."""
+    address = ipaddress.ip_address(text.split("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if inner is not None:
+            return inner.is_global and not inner.is_multicast
+        if address in ipaddress.ip_network("64:ff9b::/96"):
+            return is_public(str(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)))
+    return address.is_global and not address.is_multicast
+
+
+class _PublicBackend(httpcore.SyncBackend):
+    """Connects to the very address that was checked, so a second look-up can't answer otherwise."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        return super().connect_tcp(public_addresses(host, port)[0], port, timeout, local_address, socket_options)
+
+
+class _PublicTransport(httpx.HTTPTransport):
+    def __init__(self) -> None:
+        super().__init__(trust_env=False)
+        self._pool.close()
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=httpx.create_ssl_context(trust_env=False), network_backend=_PublicBackend()
+        )

@@ -1,0 +1,487 @@
+"""Every feed against a local server that speaks its vendor's shape, and what happens when the vendor does not."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deploy.settings import FeedSettings, Settings, SettingsError
+from ingest.attachments import Attachments
+from ingest.feeds import eastmoney
+from ingest.feeds.base import Feed, Poller, ShapeChanged, poll
+from ingest.feeds.cls import Cls
+from ingest.feeds.cninfo import Cninfo
+from ingest.feeds.registry import feeds_of, pollers
+from ingest.feeds.rss import Rss
+from ingest.feeds.sina import Sina
+from ingest.feeds.wallstreetcn import Wallstreetcn
+from ingest.health import Health
+from ingest.outbox import Outbox
+from ingest.pdf import ReportReader
+from ingest.polite import Fetcher, FetchError
+from ingest.times import BEIJING
+from models.records import Document
+from stream.records import decode
+from tests.ingest.make import NOW
+from tests.ingest.server import Asked, Reply, Vendor, vendor
+
+SAMPLE = Path(__file__).parents[2] / "ingest" / "sample" / "reports" / "company_003010.pdf"
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Outbox:
+    return Outbox(tmp_path / "outbox.db", limit_bytes=10**8)
+
+
+@pytest.fixture
+def fetch() -> Iterator[Fetcher]:
+    made = Fetcher(host_seconds=0, seconds=5)
+    yield made
+    made.close()
+
+
+def documents(outbox: Outbox) -> list[Document]:
+    return [decode(entry.value, Document) for entry in outbox.pending(1000) if entry.topic == "fengxiang.documents"]
+
+
+# ---------------------------------------------------------------------- payloads: item number n is n minutes old
+
+
+def at(n: int) -> datetime:
+    return (NOW - timedelta(minutes=n)).astimezone(BEIJING)
+
+
+def stamp(n: int) -> str:
+    return at(n).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def cls(items: list[int], more: bool) -> Any:
+    made = [
+        {
+            "id": 1000 - n,
+            "ctime": int(at(n).timestamp()),
+            "title": f"题{n}",
+            "content": f"【题{n}】正文{n}",
+            "level": "C",
+            "shareurl": f"https://x.invalid/{n}",
+            "subjects": [{"subject_name": "A股盘面直播"}],
+            "stock_list": [{"StockID": "sz300413", "name": "芒果超媒"}],
+        }
+        for n in items
+    ]
+    return {"errno": 0, "data": {"roll_data": made}}
+
+
+def fast(items: list[int], more: bool) -> Any:
+    made = [
+        {
+            "code": str(1000 - n),
+            "title": f"题{n}",
+            "summary": f"正文{n}",
+            "showTime": stamp(n),
+            "realSort": str(n),
+            "stockList": ["0.300413"],
+        }
+        for n in items
+    ]
+    return {"code": "1", "data": {"fastNewsList": made}}
+
+
+def stock_news(items: list[int], more: bool) -> Any:
+    made = [
+        {
+            "code": str(1000 - n),
+            "title": f"<em>题</em>{n}",
+            "content": f"正文{n}",
+            "date": stamp(n),
+            "mediaName": "样例报",
+            "url": "u",
+        }
+        for n in items
+    ]
+    return {"code": 0, "result": {"cmsArticleWebOld": made}}
+
+
+def reports(items: list[int], more: bool) -> Any:
+    made = [
+        {
+            "infoCode": f"AP{1000 - n}",
+            "title": f"题{n}",
+            "publishDate": stamp(n),
+            "orgSName": "样例证券",
+            "researcher": "张三,李四",
+            "stockCode": "300413",
+            "indvInduName": "文化传媒",
+            "emRatingName": "买入",
+            "lastEmRatingName": "增持",
+            "ratingChange": 0,
+            "indvAimPriceT": "35.5",
+        }
+        for n in items
+    ]
+    return {"data": made, "TotalPage": 99 if more else 1}
+
+
+def notices(items: list[int], more: bool) -> Any:
+    made = [
+        {
+            "art_code": f"AN{1000 - n}",
+            "title": f"题{n}",
+            "display_time": f"{stamp(n)}:000",
+            "codes": [{"stock_code": "300413", "short_name": "芒果超媒"}],
+            "columns": [{"column_name": "投资者关系"}],
+        }
+        for n in items
+    ]
+    return {"success": 1, "data": {"list": made, "total_hits": 9999 if more else 1}}
+
+
+def sina(items: list[int], more: bool) -> Any:
+    made = [
+        {
+            "id": 1000 - n,
+            "create_time": stamp(n),
+            "rich_text": f"【题{n}】正文{n}",
+            "tag": [{"name": "A股"}],
+            "docurl": "u",
+            "ext": '{"stocks": [{"symbol": "sz300413"}]}',
+        }
+        for n in items
+    ]
+    return {"result": {"data": {"feed": {"list": made}}}}
+
+
+def wallstreetcn(items: list[int], more: bool) -> Any:
+    made = [
+        {
+            "id": 1000 - n,
+            "title": f"题{n}",
+            "content_text": f"正文{n}",
+            "display_time": int(at(n).timestamp()),
+            "uri": "u",
+            "channels": ["a"],
+            "author": {"display_name": "张三"},
+            "score": 1,
+        }
+        for n in items
+    ]
+    return {"code": 20000, "data": {"items": made, "next_cursor": str(items[-1]) if items else ""}}
+
+
+def cninfo(items: list[int], more: bool) -> Any:
+    made = [
+        {
+            "announcementId": str(1000 - n),
+            "announcementTitle": f"关于<em>题{n}</em>的公告",
+            "announcementTime": int(at(n).timestamp() * 1000),
+            "secCode": "300413",
+            "secName": "芒果超媒",
+            "adjunctUrl": f"f/{n}.PDF",
+            "adjunctType": "PDF",
+        }
+        for n in items
+    ]
+    return {"announcements": made, "hasMore": more}
+
+
+FEEDS: dict[str, tuple[Any, Any]] = {
+    "cls": (Cls(), cls),
+    "eastmoney": (eastmoney.FastNews(), fast),
+    "eastmoney-stock": (eastmoney.StockNews("300413"), stock_news),
+    "eastmoney-report": (eastmoney.Reports(), reports),
+    "eastmoney-notice": (eastmoney.Notices(), notices),
+    "sina": (Sina(), sina),
+    "wallstreetcn": (Wallstreetcn(), wallstreetcn),
+    "cninfo": (Cninfo(), cninfo),
+}
+PAGE = 5
+
+
+class Archive:
+    """A vendor's list of items 0 (the newest) to `size`, in pages; understands the page tokens of all feeds."""
+
+    def __init__(self, payload: Any, size: int) -> None:
+        self.payload, self.first, self.size = payload, 0, size
+
+    def __call__(self, asked: Asked) -> Reply:
+        given = asked.query | asked.form
+        if "param" in given:
+            start = (json.loads(given["param"])["param"]["cmsArticleWebOld"]["pageIndex"] - 1) * PAGE + self.first
+        elif number := given.get("page") or given.get("pageNo") or given.get("pageNum") or given.get("page_index"):
+            start = (int(number) - 1) * PAGE + self.first
+        elif last := given.get("last_time"):
+            start = round((NOW.timestamp() - int(last)) / 60) + 1
+        else:
+            token = given.get("sortEnd") or given.get("cursor")
+            start = int(token) + 1 if token else self.first
+        items = list(range(start, min(start + PAGE, self.size)))
+        body = json.dumps(self.payload(items, more=start + PAGE < self.size), ensure_ascii=False).encode()
+        return Reply(b"callback(" + body + b")" if "cb" in given else body)
+
+
+def at_server(feed: Any, server: Vendor) -> Feed:
+    made: Feed = replace(feed, endpoint=f"{server.url}/list")
+    return made
+
+
+@pytest.mark.parametrize("name", FEEDS)
+def test_first_poll_then_only_what_is_new(name: str, outbox: Outbox, fetch: Fetcher) -> None:
+    feed, payload = FEEDS[name]
+    archive = Archive(payload, 40)
+    archive.first = 10  # items 0 to 9 come later
+    with vendor(archive) as server:
+        first = poll(at_server(feed, server), name, fetch, outbox, NOW)
+        assert (first.fetched, first.new, first.rejected, first.gap) == (PAGE, PAGE, 0, None)
+        archive.first = 0
+        second = poll(at_server(feed, server), name, fetch, outbox, NOW)
+        assert second.new >= 10 and second.gap is None
+        third = poll(at_server(feed, server), name, fetch, outbox, NOW)
+        assert third.new == 0
+    found = documents(outbox)
+    assert {f"题{n}" in "".join(d.title for d in found) for n in range(15)} == {True}
+    one = next(d for d in found if "题3" in d.title)
+    assert one.published_at == at(3) and one.kind == feed.kind and one.source == feed.source
+    assert one.vendor.securities or name == "wallstreetcn"
+
+
+@pytest.mark.parametrize("name", FEEDS)
+def test_an_outage_is_caught_up_from_the_cursor(name: str, outbox: Outbox, fetch: Fetcher) -> None:
+    feed, payload = FEEDS[name]
+    archive = Archive(payload, 100)
+    archive.first = 60
+    with vendor(archive) as server:
+        poll(at_server(feed, server), name, fetch, outbox, NOW)
+        archive.first = 0
+        assert poll(at_server(feed, server), name, fetch, outbox, NOW).gap is None
+    titles = "\n".join(d.title + "\n" for d in documents(outbox))
+    assert all(f"题{n}\n" in titles or f"题{n}的" in titles for n in range(60))
+
+
+@pytest.mark.parametrize("name", FEEDS)
+def test_what_the_vendor_no_longer_serves_is_a_gap(name: str, outbox: Outbox, fetch: Fetcher) -> None:
+    feed, payload = FEEDS[name]
+    archive = Archive(payload, 100)
+    archive.first = 60
+    with vendor(archive) as server:
+        poll(at_server(feed, server), name, fetch, outbox, NOW)
+        archive.first, archive.size = 0, 10
+        gap = poll(at_server(feed, server), name, fetch, outbox, NOW).gap
+    assert gap is not None
+    assert (gap[0], gap[1]) == (at(60), at(9))
+
+
+BROKEN = {
+    "empty": (Reply(b""), ShapeChanged),
+    "an error page": (Reply(b"<html>busy</html>"), ShapeChanged),
+    "another shape": (Reply(b'{"data": {"other": 1}, "result": {}, "TotalPage": 1}'), ShapeChanged),
+    "500": (Reply(b"", 500), FetchError),
+    "429": (Reply(b"", 429, {"Retry-After": "120"}), FetchError),
+    "truncated": (Reply(b'{"data"', promise=1000), FetchError),
+}
+
+
+@pytest.mark.parametrize("name", FEEDS)
+@pytest.mark.parametrize("fault", BROKEN)
+def test_faults_are_told_apart_and_move_no_cursor(name: str, fault: str, outbox: Outbox, fetch: Fetcher) -> None:
+    feed, payload = FEEDS[name]
+    reply, kind = BROKEN[fault]
+    archive = Archive(payload, 10)
+    with vendor(lambda asked: reply) as server:
+        with pytest.raises(kind) as caught:
+            poll(at_server(feed, server), name, fetch, outbox, NOW)
+        if fault == "429":
+            assert getattr(caught.value, "retry_after", 0) == 120
+        server.answer = archive
+        assert poll(at_server(feed, server), name, fetch, outbox, NOW).new == PAGE
+
+
+def test_a_vendor_whose_clock_is_ahead_hides_nothing(outbox: Outbox, fetch: Fetcher) -> None:
+    archive = Archive(cls, 20)
+    archive.first = -30  # half an hour in the future
+    with vendor(archive) as server:
+        poll(at_server(Cls(), server), "cls", fetch, outbox, NOW)
+        archive.first = 0
+        assert poll(at_server(Cls(), server), "cls", fetch, outbox, NOW).new >= PAGE
+
+
+def test_one_bad_item_costs_one_dead_letter(outbox: Outbox, fetch: Fetcher) -> None:
+    payload = fast([0, 1, 2], more=False)
+    payload["data"]["fastNewsList"][1] |= {"showTime": "昨天"}
+    with vendor(lambda asked: Reply(json.dumps(payload).encode())) as server:
+        found = poll(at_server(eastmoney.FastNews(), server), "em", fetch, outbox, NOW)
+    assert (found.new, found.rejected) == (3, 1) and len(documents(outbox)) == 2
+
+
+def test_a_listed_report_gets_the_text_of_its_pdf_once(outbox: Outbox, fetch: Fetcher) -> None:
+    served = {"pdf": Reply(b"", 404)}
+
+    def answer(asked: Asked) -> Reply:
+        return served["pdf"] if asked.path.endswith(".pdf") else Reply(json.dumps(reports([0], more=False)).encode())
+
+    pdfs = ReportReader()
+    with vendor(answer) as server:
+        feed = replace(eastmoney.Reports(), endpoint=f"{server.url}/list", pdf=f"{server.url}/{{code}}.pdf")
+        attachments = Attachments(fetch, pdfs, outbox)
+        poll(feed, "em", fetch, outbox, NOW, attachments)
+        (listed,) = documents(outbox)
+        assert listed.body == "" and listed.report is not None
+        assert (listed.report.rating, listed.report.rating_action, listed.report.target_price) == ("买入", "上调", 35.5)
+        served["pdf"] = Reply(SAMPLE.read_bytes())
+        for _ in range(3):
+            poll(feed, "em", fetch, outbox, NOW, attachments)
+        assert sum(path.endswith(".pdf") for path in server.paths()) == 2
+    pdfs.close()
+    (whole,) = documents(outbox)
+    assert whole.id == listed.id and "若羽臣" in whole.body and len(whole.page_offsets) == 3
+    assert whole.report is not None and whole.report.broker == "云帆样例证券" and whole.report.target_price == 42.6
+    assert whole.title == "题0" and whole.authors == ("张三", "李四")
+
+
+# ---------------------------------------------------------------------- RSS
+
+RSS = """<?xml version="1.0" encoding="gb2312"?><rss version="2.0"><channel><title>样例报</title>
+<item><guid>1</guid><title>芒果超媒获增持</title><link>https://x.invalid/1</link>
+<description>&lt;p&gt;正文&lt;/p&gt;</description><pubDate>Thu, 18 Jun 2026 10:00:00 +0800</pubDate>
+<category>传媒</category></item>
+<item><guid>2</guid><title>没有时间</title></item></channel></rss>""".encode("gb2312")
+ATOM = """<feed xmlns="http://www.w3.org/2005/Atom"><title>样例</title><entry><id>a</id><title>甲</title>
+<updated>2026-06-18T02:00:00Z</updated><content type="html">乙</content></entry></feed>""".encode()
+
+
+@pytest.mark.parametrize("body", [RSS, ATOM])
+def test_rss_and_atom(body: bytes, outbox: Outbox, fetch: Fetcher) -> None:
+    with vendor(lambda asked: Reply(body, headers={"Content-Type": "application/xml"})) as server:
+        poll(Rss(f"{server.url}/feed", source="desk"), "desk", fetch, outbox, NOW)
+    first = documents(outbox)[0]
+    assert first.published_at == datetime(2026, 6, 18, 2, tzinfo=UTC) and first.source == "desk"
+    if body is RSS:
+        assert (first.title, first.body, first.publisher, first.vendor.subjects) == (
+            "芒果超媒获增持",
+            "正文",
+            "样例报",
+            ("传媒",),
+        )
+        assert len(documents(outbox)) == 2
+
+
+def test_an_unchanged_feed_costs_one_conditional_request(outbox: Outbox, fetch: Fetcher) -> None:
+    def answer(asked: Asked) -> Reply:
+        return (
+            Reply(status=304) if asked.headers.get("If-None-Match") == '"v1"' else Reply(RSS, headers={"ETag": '"v1"'})
+        )
+
+    with vendor(answer) as server:
+        feed = Rss(f"{server.url}/feed", source="desk")
+        assert poll(feed, "desk", fetch, outbox, NOW).new == 2
+        assert poll(feed, "desk", fetch, outbox, NOW).fetched == 0
+
+
+BOMB = (
+    b"""<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "aaaaaaaaaa">"""
+    + b"".join(b'<!ENTITY %c "%s">' % (98 + n, b"&%c;" % (97 + n) * 10) for n in range(9))
+    + b"]><rss><channel><item><title>&j;</title></item></channel></rss>"
+)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html><body>busy</body></html>", b"{}", BOMB])
+def test_what_is_no_feed_is_told_or_harmless(body: bytes, outbox: Outbox, fetch: Fetcher) -> None:
+    with vendor(lambda asked: Reply(body)) as server:
+        try:
+            assert poll(Rss(f"{server.url}/feed", source="desk"), "desk", fetch, outbox, NOW).fetched <= 1
+        except ShapeChanged as error:
+            assert "not RSS" in str(error)
+    assert sum(len(d.title) for d in documents(outbox)) < 1_000_000
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.fixture
+def server() -> Iterator[Vendor]:
+    with vendor(lambda asked: Reply()) as made:
+        yield made
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_item_gives_a_document_a_dead_letter_or_a_reason(
+    data: st.DataObject, server: Vendor, outbox: Outbox, fetch: Fetcher
+) -> None:
+    name = data.draw(st.sampled_from(sorted(FEEDS)))
+    feed, payload = FEEDS[name]
+    whole = payload([0, 1], more=False)
+    items = whole
+    while isinstance(items, dict):
+        items = next(value for value in items.values() if isinstance(value, dict | list))
+    for key in data.draw(st.sets(st.sampled_from(sorted(items[0])), min_size=1)):
+        items[0][key] = data.draw(JSON)
+    body = json.dumps(whole).encode()
+    server.answer = lambda asked: Reply(b"cb(" + body + b")" if name == "eastmoney-stock" else body)
+    try:
+        poll(at_server(feed, server), name, fetch, outbox, NOW)
+    except ShapeChanged as error:
+        assert str(error)
+
+
+# ---------------------------------------------------------------------- settings and health
+
+
+def test_settings_make_pollers(outbox: Outbox) -> None:
+    feeds = [
+        {"type": "cls"},
+        {"type": "eastmoney-stock", "securities": ["300413", "600519"]},
+        {"type": "rss", "name": "a", "url": "http://x.invalid"},
+    ]
+    made = pollers(Settings.model_validate({"ingest": {"feeds": feeds}}), outbox, Health())
+    assert [poller.name for poller in made] == ["cls", "eastmoney-stock 300413", "eastmoney-stock 600519", "a"]
+
+
+@pytest.mark.parametrize("feed", [{"type": "rss"}, {"type": "eastmoney-stock"}])
+def test_incomplete_settings_are_named(feed: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=r"ingest\.feeds"):
+        list(feeds_of(FeedSettings.model_validate(feed)))
+
+
+def test_health_tells_failures_gaps_and_silence(outbox: Outbox, fetch: Fetcher) -> None:
+    health, stop = Health(timedelta(minutes=5)), threading.Event()
+    archive = Archive(cls, 10)
+    archive.first = 6
+    rows: list[list[Any]] = []
+    with vendor(archive) as server:
+        poller = Poller("cls", at_server(Cls(), server), fetch, health, interval=0.05, clock=lambda: NOW)
+        thread = threading.Thread(target=poller.run, args=(outbox, stop))
+        thread.start()
+        try:
+            _until(lambda: health.latest.get("cls") is not None)
+            assert health.latest["cls"].state == "silent"
+            archive.first = 0
+            _until(lambda: health.latest["cls"].state == "ok")
+            server.answer = lambda asked: Reply(b"", 500)
+            _until(lambda: health.latest["cls"].state == "failing")
+            assert "HTTP 500" in health.latest["cls"].message
+        finally:
+            stop.set()
+            thread.join(20)
+    assert health.flush(lambda table, found, columns: rows.extend(found)) == len(rows) >= 3
+    assert health.flush(lambda *_: None) == 0
+
+
+def _until(condition: Any) -> None:
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
