@@ -13,11 +13,14 @@ from typing import Any, Literal
 
 import numpy as np
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as _state
 
 from models.tokens import Encoded, Tokens
 
 SHIPPED = Path(__file__).with_name("weights")
 FILES = ("encoder.onnx", "heads.npz", "tokenizer.json", "config.json", "model.json")
+# ONNX Runtime's errors share no base class of their own.
+_ONNX_ERRORS = tuple(v for v in vars(_state).values() if isinstance(v, type) and issubclass(v, Exception))
 
 
 class ModelError(ValueError):
@@ -27,14 +30,16 @@ class ModelError(ValueError):
 def weights_folder(path: str) -> Path:
     """The folder of weights that a setting names; empty means the shipped one. Raises `ModelError`."""
     folder = Path(path) if path else SHIPPED
+    if not folder.is_dir():
+        raise ModelError(f"model {path!r} is not a folder: name one, or leave model.path empty for the shipped weights")
     missing = [name for name in FILES if not (folder / name).is_file()]
+    if "config.json" not in missing and "heads.npz" in missing:
+        raise ModelError(
+            f"model {folder} is a checkpoint without our heads: make weights of it with `python -m models.train --base "
+            f"{folder} --data DIR --out OUT`, then use OUT/weights (needs PyTorch: the extra `train`)"
+        )
     if missing:
-        if not folder.is_dir():
-            raise ModelError(
-                f"model {path!r} is not a folder: name one, or leave model.path empty for the shipped weights"
-            )
-        remedy = "make one of a Hugging Face checkpoint with `python -m models.train export`, or leave model.path empty"
-        raise ModelError(f"model folder {folder} lacks {', '.join(missing)}: {remedy}")
+        raise ModelError(f"model {folder} lacks {', '.join(missing)}: leave model.path empty for the shipped weights")
     return folder
 
 
@@ -61,7 +66,7 @@ class Encoder:
             self._session: Any = onnxruntime.InferenceSession(
                 str(folder / "encoder.onnx"), options, providers=providers
             )
-        except (RuntimeError, ValueError) as error:  # ONNX Runtime's own errors derive from these
+        except (RuntimeError, ValueError, *_ONNX_ERRORS) as error:
             raise ModelError(f"model {folder / 'encoder.onnx'} can't be loaded: {error}") from error
 
     def states(self, windows: Sequence[Encoded]) -> Iterator[tuple[int, np.ndarray]]:

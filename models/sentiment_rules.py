@@ -41,7 +41,7 @@ RULES: tuple[Rule, ...] = (
     # Holders: not selling, ceasing to sell, selling.
     _rule("sale_stopped", "positive", r"(?:提前)?(?:终止|取消|停止)(?:实施)?(?:本次|股份|其)?减持", strength=0.6),
     _rule("promise_not_to_sell", "positive", r"承诺.{0,12}不减持", r"不减持.{0,6}承诺", r"自愿延长.{0,8}锁定"),
-    _rule("not_sold", "neutral", r"(?:未|没有)(?:实施)?减持", r"未通过.{0,12}减持", r"减持计划.{0,10}未(?:实施|减持)", strength=0.6),
+    _rule("not_sold", "neutral", r"(?:未|没有)(?:实施)?减持|未通过.{0,12}减持|减持计划.{0,10}未实施", strength=0.6),
     _rule(
         "sale", "negative",
         r"(?:拟|计划|合计|累计|被动|拟被)减持", r"减持(?:公司|股份|不超|计划(?!期满|届满|终止)|套现)",

@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "sql": ("deploy.cli.sql", "Run SQL as the read-only user. 查询"),
     "audit": ("deploy.cli.audit", "Compare what came in with what is stored. 对账"),
     "dead": ("deploy.cli.dead", "List, show and replay dead letters. 死信"),
+    "model": ("deploy.cli.model", "Show and change the weights. 模型"),
     "evaluate": ("deploy.cli.evaluate", "Score the models on label sets. 评测"),
     "securities": ("deploy.cli.securities", "Show and rebuild the securities table. 证券表"),
     "themes": ("deploy.cli.themes", "List, add, test and train themes. 题材"),

@@ -1,4 +1,9 @@
-"""The one command that rebuilds the weights: read the sets, embed with the base, fit, export, calibrate."""
+"""The one command that rebuilds the weights.
+
+It reads the sets, embeds texts with the whole base encoder (what the smaller one is taught to keep), fits all heads
+at once, exports to int8 ONNX and calibrates on held-back labels; `fengxiang evaluate --model OUT/weights` scores it.
+Killed, it goes on from the last epoch when run again.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,8 @@ import csv
 import json
 import os
 import random
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +23,8 @@ from models.themes import built_in
 from models.tokens import Tokens
 from models.train import examples as sets
 from models.train import templates, theme_templates
+from models.train.calibrate import calibrate
+from models.train.export import export
 from models.train.fit import Plan, batches, fit, prepare
 from models.train.network import Network, load_encoder
 
@@ -78,6 +87,27 @@ def teach(base: Path, examples: list[sets.Example], tokens: Tokens, path: Path) 
     return dict(zip(keys.tolist(), vectors, strict=True))
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A pass over the sets: `scale` of the weakly labelled ones, `copies` of our own labels."""
+
+    name: str
+    scale: float
+    copies: int
+    epochs: int
+    rate: float
+
+
+def base_tokenizer(base: Path, out: Path) -> Path:
+    """A folder with the base's `tokenizer.json`, made in `out` where the base has only an older form."""
+    if (base / "tokenizer.json").exists():
+        return base
+    from transformers import AutoTokenizer
+
+    AutoTokenizer.from_pretrained(base).backend_tokenizer.save(str(out / "tokenizer.json"))
+    return out
+
+
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="python -m models.train", description=__doc__)
@@ -85,32 +115,42 @@ def main() -> None:
     parser.add_argument("--base", type=Path, required=True, help="folder of the base encoder (Hugging Face checkpoint)")
     parser.add_argument("--out", type=Path, required=True, help="work folder; run again to resume")
     parser.add_argument("--labels", type=Path, default=Path(__file__).with_name("labels") / "silver.jsonl")
-    parser.add_argument("--start", type=Path, help="weights (network.pt) to go on from")
+    parser.add_argument("--start", type=Path, help="network.pt of a first stage made before")
     parser.add_argument("--layers", type=int, default=6)
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--minutes", type=float, default=1e9)
+    parser.add_argument("--epochs", type=int, default=2, help="of the first stage, over everything")
+    parser.add_argument("--polish", type=int, default=2, help="epochs of the second, with fewer weak labels")
+    parser.add_argument("--minutes", type=float, default=1e9, help="ceiling of each stage; the schedule follows")
     parser.add_argument("--rate", type=float, default=1e-4)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the weakly labelled sets")
-    parser.add_argument("--hand-copies", type=int, default=3, help="times that our own labels are seen in an epoch")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
-    tokens = Tokens(args.base)
-    made = gather(args.data, random.Random(args.seed), args.scale, args.labels, args.hand_copies)
-    counts: dict[str, int] = {}
-    for example in made:
-        counts[example.source] = counts.get(example.source, 0) + 1
-    print(json.dumps({"examples": counts}, ensure_ascii=False), flush=True)
-    teacher = teach(args.base, made, tokens, args.out / "teacher.npz")
+    folder = base_tokenizer(args.base, args.out)
+    tokens = Tokens(folder)
     torch.manual_seed(args.seed)
     network = Network(load_encoder(args.base, args.layers), len(built_in().ids))
+    stages = [
+        Stage("first", args.scale, 3, args.epochs, args.rate),
+        Stage("polish", args.scale * 0.4, 2, args.polish, args.rate / 2),
+    ]
     if args.start:
         network.load_state_dict(torch.load(args.start))
-    plan = Plan(args.epochs, args.rate, seed=args.seed, minutes=args.minutes)
-    fit(network, made, tokens, plan, teacher, args.out)
-    torch.save(network.state_dict(), args.out / "network.pt")
+        stages = stages[1:]
+    seen: dict[str, dict[str, int]] = {}
+    for stage in stages:
+        work = args.out / stage.name
+        work.mkdir(exist_ok=True)
+        made = gather(args.data, random.Random(args.seed), stage.scale, args.labels, stage.copies)
+        seen[stage.name] = dict(Counter(example.source for example in made))
+        print(json.dumps({"stage": stage.name, "examples": seen[stage.name]}), flush=True)
+        teacher = teach(args.base, made, tokens, args.out / "teacher.npz")
+        fit(network, made, tokens, Plan(stage.epochs, stage.rate, seed=args.seed, minutes=args.minutes), teacher, work)
+        torch.save(network.state_dict(), work / "network.pt")
+    weights = args.out / "weights"
+    export(network, folder, weights, {"layers": args.layers, "seed": args.seed, "examples": seen})
+    print(json.dumps({"calibrated": calibrate(weights, args.data, args.labels)}, ensure_ascii=False), flush=True)
 
 
 if __name__ == "__main__":

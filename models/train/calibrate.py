@@ -14,13 +14,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
 from models.analyse import Analyser, Reading
-from models.evaluate.metrics import micro_f1
+from models.evaluate.metrics import f1, micro_f1
 from models.evaluate.predict import WHEN, GivenLinks
 from models.records import Document
 from models.themes import built_in
 from models.theming import cue_features, document_logits
 from models.train import examples as sets
 from models.train.examples import Example
+from models.user_themes import likeness, prototypes
 
 
 def readings(analyser: Analyser, links: GivenLinks, examples: list[Example]) -> list[Reading]:
@@ -77,12 +78,33 @@ def theme_calibration(found: list[Reading], examples: list[Example]) -> tuple[di
     )
 
 
+def likeness_calibration(analyser: Analyser, found: list[Reading], examples: list[Example]) -> dict[str, Any]:
+    """Weights of `user_themes.Likeness`: each built-in theme taken as if a user had just added it."""
+    vectors = np.stack([r.scores[0].embedding for r in found])
+    features, truth = [], []
+    for index, theme in enumerate(built_in().themes):
+        like = likeness(vectors, prototypes(theme, analyser.embed))
+        for r, value, example in zip(found, like, examples, strict=True):
+            title, lead, _, _ = cue_features(r.cues, index)
+            features.append([value, title, lead])
+            truth.append(bool(example.themes.get(index)))
+    x, y = np.array(features), np.array(truth)
+    fitted = LogisticRegression(C=100.0, max_iter=2000).fit(x, y)
+    scale, title, lead = (float(v) for v in fitted.coef_[0])
+    scores = fitted.predict_proba(x)[:, 1]
+    threshold = float(max(np.arange(0.2, 0.61, 0.02), key=lambda t: f1(y, scores >= t)))
+    offset = -float(fitted.intercept_[0]) / max(scale, 1e-6)
+    values = {"scale": scale, "offset": offset, "title": title, "lead": lead, "threshold": threshold}
+    return {name: round(value, 4) for name, value in values.items()}
+
+
 def calibrate(folder: Path, data: Path, labels: Path) -> dict[str, Any]:
     """Fit and write into `folder/model.json`; returns what was written."""
     path = folder / "model.json"
     description = json.loads(path.read_text())
     description.pop("temperature", None)
     description.pop("themes", None)
+    description.pop("likeness", None)
     path.write_text(json.dumps(description))
     links = GivenLinks()
     analyser = Analyser.load(str(folder), linker=links)
@@ -103,5 +125,6 @@ def calibrate(folder: Path, data: Path, labels: Path) -> dict[str, Any]:
         for name, pairs in (("news", tone), ("post", post), ("target", toward))
     }
     description["themes"], reached = theme_calibration(found, dev)
+    description["likeness"] = likeness_calibration(analyser, found, dev)
     path.write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n")
     return description | {"themes_cross_validated": round(reached, 4)}

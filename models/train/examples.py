@@ -219,6 +219,12 @@ _ABROAD = re.compile(
 _DOMESTIC = re.compile(r"^[^，：:]{2,8}[：:]")
 
 
+def all_wires(data: Path) -> Iterator[dict[str, Any]]:
+    """Wires of every file of the data folder."""
+    for path in sorted((data / "wires").glob("*.jsonl.gz")):
+        yield from wires(path)
+
+
 def weak_themes(title: str, body: str) -> dict[int, int] | None:
     """Themes by cues: given where a cue stands in the title or at least twice in the lead, not given without any.
 
@@ -263,14 +269,14 @@ def balanced(examples: Sequence[Example], rng: random.Random, count: int) -> lis
     return picked
 
 
-def wire_examples(path: Path, rng: random.Random, near: int, far: int, skip: set[str]) -> list[Example]:
+def wire_examples(data: Path, rng: random.Random, near: int, far: int, skip: set[str]) -> list[Example]:
     """Wires near a theme, and some far from all; vendor tags and subjects as weak tone. `skip`: labelled by hand."""
     close: list[Example] = []
     rest: list[Example] = []
     toned: list[Example] = []
     neutral: list[Example] = []
     seen: set[str] = set()
-    for row in wires(path):
+    for row in all_wires(data):
         key = f"wires:{row['source']}:{row['id']}"
         title, body = row["title"] or "", row["content"] or ""
         if key in skip or title in seen or len(body) < 15:
@@ -353,7 +359,7 @@ def word_or_company(data: Path, rng: random.Random, count: int) -> list[Example]
                     weight=0.4,
                 )
             )
-    for wire in wires(next((data / "wires").glob("*.jsonl.gz"))):
+    for wire in all_wires(data):
         title = wire["title"] or ""
         if not (match := pattern.search(title)):
             continue
@@ -373,17 +379,18 @@ def silver(path: Path, data: Path) -> tuple[list[Example], list[Example]]:
     rows = {row["ref"]: row for row in jsonl(path)} if path.exists() else {}
     texts: dict[str, tuple[str, str]] = {}
     if any(ref.startswith("wires:") for ref in rows):
-        for wire in wires(next((data / "wires").glob("*.jsonl.gz"))):
+        for wire in all_wires(data):
             ref = f"wires:{wire['source']}:{wire['id']}"
             if ref in rows:
                 texts[ref] = (wire["title"] or "", wire["content"] or "")
-    if any(ref.startswith("titles:") for ref in rows):
+    if any(ref.startswith("titles:") for ref in rows) and (data / "reports/titles.csv").exists():
         with (data / "reports/titles.csv").open(encoding="utf-8") as lines:
             for number, line in enumerate(csv.DictReader(lines)):
                 if (ref := f"titles:{number}") in rows:
                     texts[ref] = (line["title"], "")
     for stem in {ref.split(":")[1] for ref in rows if ref.startswith("cfbench:")}:
-        for number, line in enumerate(jsonl(data / f"labels/cfbench_reports/{stem}.jsonl")):
+        source = data / f"labels/cfbench_reports/{stem}.jsonl"
+        for number, line in enumerate(jsonl(source) if source.exists() else ()):
             if (ref := f"cfbench:{stem}:{number}") in rows:
                 texts[ref] = ("", line["text"][: rows[ref].get("read") or None])
     ids = built_in().ids

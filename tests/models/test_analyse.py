@@ -1,0 +1,153 @@
+"""The whole reading of a document with the shipped weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from models.analyse import Analyser
+from models.encoder import FILES, ModelError
+from models.records import Document
+
+NOW = datetime(2026, 7, 1, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def analyser() -> Analyser:
+    return Analyser.load(threads=1, clock=lambda: NOW)
+
+
+def document(title: str = "", body: str = "", name: str = "d") -> Document:
+    return Document(id=name, source="test", kind="wire", title=title, body=body, published_at=NOW, fetched_at=NOW)
+
+
+def test_an_analysis_carries_versions_time_and_stage_timings(analyser: Analyser) -> None:
+    (found,) = analyser.analyse([document("某公司召开股东会")])
+    assert found.id == "d"
+    assert found.analysed_at == NOW
+    assert found.versions.model and found.versions.taxonomy and found.versions.securities
+    assert found.timings["read"] > 0
+
+
+def test_one_praised_and_one_damned(analyser: Analyser) -> None:
+    (found,) = analyser.analyse(
+        [document("三七互娱上半年净利润同比增长80%；吉比特净利润同比下降60%，遭多家券商下调评级")]
+    )
+    toward = {m.name: m.sentiment for m in found.mentions}
+    assert toward["三七互娱"].score > 0.2
+    assert toward["吉比特"].score < -0.2
+
+
+@pytest.mark.parametrize(
+    ("title", "label"),
+    [
+        ("三七互娱：上半年净利润同比减少30%", "negative"),
+        ("三七互娱：上半年扭亏为盈，净利润2亿元", "positive"),
+        ("吉比特：由盈转亏，上半年亏损1亿元", "negative"),
+        ("分众传媒：利空出尽，机构看好广告回暖", "positive"),
+        ("光线传媒：业绩不及预期", "negative"),
+        ("完美世界：控股股东拟减持不超2%股份", "negative"),
+        ("大行上调腾讯控股目标价至800港元", "positive"),
+        ("券商下调分众传媒评级至中性", "negative"),
+    ],
+)
+def test_tone_of_the_document_and_of_its_company(analyser: Analyser, title: str, label: str) -> None:
+    (found,) = analyser.analyse([document(title)])
+    assert found.sentiment.label == label
+    assert [m.sentiment.label for m in found.mentions][:1] == [label]
+
+
+@pytest.mark.parametrize(
+    ("title", "body", "theme"),
+    [
+        ("7月国产网络游戏版号公布，45款获批", "国家新闻出版署公布7月国产网络游戏审批信息，45款游戏获批。", "game"),
+        ("OpenAI发布新一代大模型，支持文生视频", "", "aigc"),
+        ("跨境电商平台Temu在欧洲上线半托管模式", "卖家可使用海外仓发货。", "cross_border_ecommerce"),
+        ("春节档总票房突破80亿元，观影人次创新高", "", "film_tv"),
+    ],
+)
+def test_a_document_gets_the_theme_that_it_is_about_with_evidence(
+    analyser: Analyser, title: str, body: str, theme: str
+) -> None:
+    (found,) = analyser.analyse([document(title, body)])
+    scores = {t.theme: t for t in found.themes}
+    assert theme in scores
+    assert 0.3 <= scores[theme].score <= 1
+    for span in scores[theme].evidence:
+        assert (title if span.field == "title" else body)[span.start : span.end]
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "数字人民币试点新增三座城市",
+        "亚马逊盘前跌2%",
+        "收评：沪指涨0.5%，游戏、影视、煤炭板块领涨",
+        "公司公告聘任财务总监",
+    ],
+)
+def test_a_passing_word_gives_no_theme(analyser: Analyser, title: str) -> None:
+    (found,) = analyser.analyse([document(title)])
+    assert found.themes == ()
+
+
+BAD: Sequence[tuple[str, str]] = (
+    ("", ""),
+    ("\x00\x01\x02", "\x7f\x80" * 100),
+    ("\ud800", "\udfff坏字符"),
+    ("😀🚀", "🀄" * 300),
+    ("ＦＵＬＬ　ＷＩＤＴＨ", "１２３％"),
+    ("騰訊控股發佈業績", "網易與騰訊競爭。"),
+    ("English only headline", "Mixed 中英 text, with tabs\t and\r\nlines."),
+    ("标题" * 5000, ""),
+    ("", "没有标点" * 20000),
+    ("a" * 3000, "\n" * 3000),
+)
+
+
+@pytest.mark.parametrize(("title", "body"), BAD)
+def test_bad_text_is_analysed_all_the_same(analyser: Analyser, title: str, body: str) -> None:
+    (found,) = analyser.analyse([document(title, body)])
+    assert sum(found.sentiment.probabilities.values()) == pytest.approx(1)
+    for mention in found.mentions:
+        assert (title if mention.field == "title" else body)[mention.start : mention.end] == mention.surface
+
+
+def test_five_megabytes_are_read(analyser: Analyser) -> None:
+    (found,) = analyser.analyse([document("游戏行业周报", "腾讯控股的游戏收入增长。" * 150_000)])
+    assert "game" in {t.theme for t in found.themes}
+
+
+def test_order_and_batch_make_no_difference(analyser: Analyser) -> None:
+    documents = [document(title, body, str(i)) for i, (title, body) in enumerate(BAD[4:7])]
+    documents.append(document("三七互娱：上半年净利润增长", "游戏流水创新高。" * 9, "x"))
+    together = analyser.analyse(documents)
+    assert [a.id for a in together] == [d.id for d in documents]
+    for one, many in zip((analyser.analyse([d])[0] for d in documents), together, strict=True):
+        assert one.sentiment.score == pytest.approx(many.sentiment.score, abs=0.1)
+        assert {t.theme for t in one.themes} == {t.theme for t in many.themes}
+
+
+def test_no_documents_give_no_analyses(analyser: Analyser) -> None:
+    assert analyser.analyse([]) == []
+
+
+def test_pages_of_mentions(analyser: Analyser) -> None:
+    body = "第一页提到三七互娱的收入。\n第二页提到吉比特的产品。"
+    report = Document(
+        id="r", source="test", kind="report", title="游戏周报", body=body, published_at=NOW, fetched_at=NOW,
+        page_offsets=(0, body.index("第二页")),
+    )  # fmt: skip
+    (found,) = analyser.analyse([report])
+    assert {m.name: m.page for m in found.mentions} == {"三七互娱": 1, "吉比特": 2}
+
+
+def test_wrong_weights_are_named_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"model\.path"):
+        Analyser.load("/no/such/folder")
+    folder = str(tmp_path)
+    with pytest.raises(ModelError, match=FILES[0]):
+        Analyser.load(folder)

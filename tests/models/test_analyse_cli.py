@@ -1,0 +1,106 @@
+"""`fengxiang analyse`: one line in, one line out, whatever the line holds."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from deploy.cli.analyse import BATCH_DOCUMENTS, batches, parse, run
+from models.analyse import Analyser
+
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def analyser() -> Analyser:
+    return Analyser.load(threads=1)
+
+
+def through(analyser: Analyser, *lines: Any) -> tuple[list[dict[str, Any]], int]:
+    raw = b"".join(
+        (line if isinstance(line, bytes) else json.dumps(line, ensure_ascii=False).encode()) + b"\n" for line in lines
+    )
+    out = io.BytesIO()
+    bad = run(analyser, io.BytesIO(raw), out, NOW)
+    return [json.loads(line) for line in out.getvalue().splitlines()], bad
+
+
+def test_the_shape_of_an_analysis(analyser: Analyser) -> None:
+    (found,), bad = through(
+        analyser, {"id": "a1", "title": "三七互娱：新游戏获批版号", "body": "三七互娱公告，新游戏获批。"}
+    )
+    assert bad == 0
+    assert found["id"] == "a1"
+    assert {"theme", "score"} <= set(found["themes"][0])
+    assert set(found["sentiment"]) == {"label", "score", "probabilities"}
+    assert set(found["sentiment"]["probabilities"]) == {"negative", "neutral", "positive"}
+    mention = found["mentions"][0]
+    assert {"code", "name", "surface", "field", "start", "end", "sentiment", "relevance", "confidence"} <= set(mention)
+    assert mention["code"] == "002555.SZ"
+    assert (mention["field"], mention["start"], mention["end"]) == ("title", 0, 4)
+
+
+def test_bad_lines_give_an_error_line_in_place(analyser: Analyser, capsys: pytest.CaptureFixture[str]) -> None:
+    found, bad = through(
+        analyser, b"nonsense", {"id": 7}, [1], {"id": "b", "title": 5}, {"id": "c", "kind": "poem"},
+        {"id": "d", "published_at": "yesterday"}, {"id": None, "title": None, "body": "正文"}, b'"' + b"[" * 5000,
+    )  # fmt: skip
+    assert bad == 6
+    assert [line["id"] for line in found] == [None, 7, None, "b", "c", "d", None, None]
+    assert ["error" in line for line in found] == [True, False, True, True, True, True, False, True]
+    assert "title must be a string" in found[3]["error"]
+    assert "line 4" in capsys.readouterr().err
+
+
+def test_binary_and_surrogates_do_not_stop_the_rest(analyser: Analyser) -> None:
+    found, bad = through(analyser, b'{"id": 1, "title": "\xff\xfe"}', b'{"id": 2, "title": "\\ud800"}', {"id": 3})
+    assert len(found) == 3 and found[2]["id"] == 3
+    assert bad == sum("error" in line for line in found)
+
+
+def test_order_is_kept_over_batches(analyser: Analyser) -> None:
+    found, _ = through(analyser, *({"id": i, "title": "公告" * (i % 7)} for i in range(BATCH_DOCUMENTS * 2 + 5)))
+    assert [line["id"] for line in found] == list(range(BATCH_DOCUMENTS * 2 + 5))
+
+
+def test_batches_are_bounded_and_blank_lines_are_skipped() -> None:
+    lines = b"".join(json.dumps({"id": i, "body": "x" * 1_500_000}).encode() + b"\n\n" for i in range(6))
+    sizes = [len(batch) for batch in batches(io.BytesIO(lines), NOW)]
+    assert sum(sizes) == 6
+    assert max(sizes) <= 3
+
+
+def test_a_time_without_a_zone_is_taken_as_utc() -> None:
+    line = parse(1, b'{"id": 1, "published_at": "2020-05-01T10:00:00"}', NOW)
+    assert line.document is not None
+    assert line.document.published_at == datetime(2020, 5, 1, 10, tzinfo=UTC)
+
+
+def test_the_command_itself() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.cli", "analyse", "--threads", "1"],
+        input=b'{"id": 1, "title": "\xe6\xb8\xb8\xe6\x88\x8f"}\nbad\n',
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert first["id"] == 1 and "sentiment" in first
+    assert "error" in second
+    assert b"line 2" in done.stderr
+
+
+def test_wrong_weights_are_one_line_with_the_remedy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.cli", "analyse", "--model", "/no/such/model"],
+        input=b"", capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert b"/no/such/model" in done.stderr and b"Traceback" not in done.stderr

@@ -1,0 +1,116 @@
+"""`fengxiang themes` and `fengxiang model`, as a user types them."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from deploy import settings
+from deploy.cli import UserError, app, themes
+from deploy.cli.model import with_path
+from models.encoder import SHIPPED
+
+Run = Callable[..., Any]
+ADD = (
+    "add", "low_altitude", "--name", "低空经济", "--description", "无人机、飞行汽车的试点与订单", "--cue", "低空经济",
+    "--example", "某市开通首条无人机物流航线", "--example", "飞行汽车获适航证", "--example", "通航机场建设提速",
+)  # fmt: skip
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FENGXIANG_DATA_DIR", str(tmp_path / "var"))
+    settings.load.cache_clear()
+
+    def call(*arguments: str, verb: str = "themes", given: str = "") -> Any:
+        settings.load.cache_clear()
+        return CliRunner().invoke(app, [verb, *arguments], input=given)
+
+    yield call
+    settings.load.cache_clear()
+
+
+def test_list_shows_built_in_and_own_themes(run: Run) -> None:
+    assert "cross_border_ecommerce" in run("list").output
+    assert run(*ADD).exit_code == 0
+    rows = json.loads(run("list", "--json").output)
+    assert [row["id"] for row in rows if row["kind"] == "own"] == ["low_altitude"]
+    assert len(rows) == 12
+
+
+def test_a_theme_is_added_tested_and_trained(run: Run, tmp_path: Path) -> None:
+    assert "added" in run(*ADD).output
+    tested = run("test", "low_altitude", given="低空经济试点扩大到十城，无人机航线开通\n央行开展逆回购\n")
+    assert tested.exit_code == 0
+    high, low = (float(line.split()[0]) for line in tested.output.splitlines())
+    assert high > low
+    labels = tmp_path / "labels.jsonl"
+    rows = [{"title": f"无人机航线{i}开通运营", "body": "", "label": 1} for i in range(8)]
+    rows += [{"title": f"银行第{i}次下调利率", "body": "", "label": 0} for i in range(8)]
+    labels.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    trained = run("train", "low_altitude", str(labels))
+    assert trained.exit_code == 0
+    assert "16 after" in trained.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("test", "low_altitude", "--text", "x"), "themes add"),
+        (("add", "game", "--name", "甲", "--description", "乙", "--example", "1"), "exists already"),
+        ((*ADD[:-4],), "at least 3"),
+    ],
+)
+def test_wrong_use_is_one_line_with_the_remedy(run: Run, arguments: tuple[str, ...], says: str) -> None:
+    done = run(*arguments)
+    assert isinstance(done.exception, UserError)
+    assert says in str(done.exception)
+
+
+@pytest.mark.parametrize("content", ["{", '{"title": "a"}', '{"title": "a", "label": 2}', '{"label": 1}', "[]"])
+def test_wrong_labels_name_the_line(run: Run, tmp_path: Path, content: str) -> None:
+    labels = tmp_path / "labels.jsonl"
+    labels.write_text('{"title": "a", "label": 1}\n' + content, encoding="utf-8")
+    with pytest.raises(UserError, match="line 2"):
+        themes.read_labels(labels)
+
+
+def test_a_built_in_theme_is_not_trained_here(run: Run) -> None:
+    run(*ADD)
+    done = run("test", "game", "--text", "x")
+    assert isinstance(done.exception, UserError) and "built in" in str(done.exception)
+
+
+def test_the_model_is_shown_and_changed(run: Run, tmp_path: Path) -> None:
+    assert str(SHIPPED) in run("show", verb="model").output
+    Path("fengxiang.toml").write_text('log_level = "ERROR"\n\n[model]\nthreads = 1\n', encoding="utf-8")
+    assert run("use", str(SHIPPED), verb="model").exit_code == 0
+    kept = tomllib.loads(Path("fengxiang.toml").read_text(encoding="utf-8"))
+    assert kept == {"log_level": "ERROR", "model": {"threads": 1, "path": str(SHIPPED)}}
+    assert str(SHIPPED) in run("show", verb="model").output
+
+
+def test_a_checkpoint_without_heads_says_how_to_train_them(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bert").mkdir()
+    (tmp_path / "bert" / "config.json").write_text("{}")
+    done = run("use", str(tmp_path / "bert"), verb="model")
+    assert isinstance(done.exception, UserError) and "models.train" in str(done.exception)
+    assert "not a folder" in str(run("use", "bert-base-chinese", verb="model").exception)
+    assert not Path("fengxiang.toml").exists()
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["", "[model]\n", '[model]\npath = "old"\nthreads = 2\n[local]\nkafka_port = 1\n', "[local]\nkafka_port = 1\n"],
+)
+def test_the_rest_of_the_settings_file_stays(before: str) -> None:
+    expected = tomllib.loads(before)
+    expected["model"] = expected.get("model", {}) | {"path": "新/目录"}
+    assert tomllib.loads(with_path(before, "新/目录")) == expected

@@ -1,0 +1,139 @@
+"""A user's own themes: at once by likeness, better when trained, refused with clear words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.analyse import Analyser
+from models.themes import Theme, ThemeError, built_in, read_themes
+from models.user_themes import Likeness, UserThemes, add, read_corrections, save_correction, train, weights_path
+
+LOW_ALTITUDE = Theme(
+    id="low_altitude",
+    name="低空经济",
+    description="无人机、飞行汽车和低空旅游的试点、订单与政策",
+    examples=("某市开通首条无人机物流航线", "飞行汽车获适航证，年底交付", "通航机场建设提速，低空旅游升温"),
+    cues=("低空经济", "eVTOL"),
+)
+ABOUT = (
+    "无人机配送在景区投入运营",
+    "eVTOL企业获得大额订单",
+    "低空航线审批流程优化",
+    "飞行汽车完成载人首飞",
+    "城市空中交通试点扩大",
+    "无人机物流网络覆盖全市",
+    "通用航空机场年底投用",
+    "载人飞行器取得生产许可",
+)
+NOT_ABOUT = (
+    "央行开展逆回购操作",
+    "白酒企业上调出厂价",
+    "手游新品上线首日登顶",
+    "银行下调存款利率",
+    "医药集采结果公布",
+    "煤炭价格回落",
+    "影片票房破十亿",
+    "猪肉价格连续上涨",
+)
+
+
+@pytest.fixture(scope="module")
+def analyser() -> Analyser:
+    return Analyser.load(threads=1)
+
+
+def test_a_new_theme_works_at_once(analyser: Analyser, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    add(path, LOW_ALTITUDE)
+    themes = UserThemes.load(path, analyser.embed, Likeness(), "v")
+    about = [themes.logit(0, v) for v in analyser.embed(ABOUT)]
+    other = [themes.logit(0, v) for v in analyser.embed(NOT_ABOUT)]
+    assert np.mean(np.array(about)[:, None] > np.array(other)[None, :]) > 0.85  # nearly every pair in order
+
+
+def test_training_improves_it_and_belongs_to_one_version(analyser: Analyser, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    add(path, LOW_ALTITUDE)
+    themes = UserThemes.load(path, analyser.embed, Likeness(), "v1")
+    vectors = analyser.embed([*ABOUT, *NOT_ABOUT])
+    truth = np.array([1] * len(ABOUT) + [0] * len(NOT_ABOUT))
+    correction = train(themes, 0, vectors, truth)
+    save_correction(path, "v1", "low_altitude", correction)
+    better = UserThemes.load(path, analyser.embed, Likeness(), "v1")
+    scores = np.array([better.logit(0, v) for v in vectors])
+    before = np.array([themes.logit(0, v) for v in vectors])
+    assert ((scores > 0) == truth).sum() >= ((before > 0) == truth).sum()
+    assert scores[truth == 1].mean() - scores[truth == 0].mean() > before[truth == 1].mean() - before[truth == 0].mean()
+    assert read_corrections(path, "v2") == {}
+
+
+def test_the_analyser_gives_it_beside_the_built_in_ones(analyser: Analyser, tmp_path: Path) -> None:
+    from datetime import UTC, datetime
+
+    from models.records import Document
+
+    path = tmp_path / "mine.yaml"
+    add(path, LOW_ALTITUDE)
+    mine = Analyser.load(threads=1, user_themes=str(path))
+    now = datetime(2026, 7, 1, tzinfo=UTC)
+    text = "低空经济再获支持，eVTOL试飞航线开通"
+    (found,) = mine.analyse(
+        [Document(id="1", source="t", kind="wire", title=text, body="", published_at=now, fetched_at=now)]
+    )
+    assert "low_altitude" in {t.theme for t in found.themes}
+    assert found.versions.taxonomy != analyser.versions.taxonomy
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"id": "Low Altitude"}, "small letters"),
+        ({"id": "game"}, "exists already"),
+        ({"name": ""}, "no name"),
+        ({"description": " "}, "no description"),
+        ({"examples": ("一句", "一句", "两句")}, "at least 3"),
+        ({"basket": ("300413",)}, "security code"),
+    ],
+)
+def test_a_wrong_theme_is_refused_with_the_remedy(tmp_path: Path, change: dict[str, object], says: str) -> None:
+    import msgspec
+
+    with pytest.raises(ThemeError, match=says):
+        add(tmp_path / "mine.yaml", msgspec.structs.replace(LOW_ALTITUDE, **change))
+    assert not (tmp_path / "mine.yaml").exists()
+
+
+def test_themes_are_appended_and_not_twice(tmp_path: Path) -> None:
+    import msgspec
+
+    path = tmp_path / "deep" / "mine.yaml"
+    add(path, LOW_ALTITUDE)
+    add(path, msgspec.structs.replace(LOW_ALTITUDE, id="second"))
+    assert [t.id for t in read_themes(path)] == ["low_altitude", "second"]
+    with pytest.raises(ThemeError, match="exists already"):
+        add(path, LOW_ALTITUDE)
+
+
+def test_too_few_labels_are_refused(analyser: Analyser, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    add(path, LOW_ALTITUDE)
+    themes = UserThemes.load(path, analyser.embed, Likeness(), "v")
+    with pytest.raises(ThemeError, match="at least 8"):
+        train(themes, 0, analyser.embed(ABOUT[:3]), np.array([1, 1, 0]))
+
+
+def test_a_broken_file_of_corrections_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    weights_path(path).write_text("{", encoding="utf-8")
+    with pytest.raises(ThemeError, match="delete it"):
+        read_corrections(path, "v")
+
+
+def test_a_users_theme_may_not_shadow_a_built_in_one(analyser: Analyser, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"themes: [{{id: {built_in().ids[0]}, name: 甲}}]", encoding="utf-8")
+    with pytest.raises(ThemeError, match="exists already"):
+        UserThemes.load(path, analyser.embed, Likeness(), "v")

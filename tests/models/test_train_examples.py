@@ -1,0 +1,125 @@
+"""Labels to training examples, without PyTorch: what each set says, and no more."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from models.evaluate import metrics
+from models.evaluate.sets import DataError, load, masked
+from models.themes import built_in
+from models.train import examples as sets
+from models.train import templates, theme_templates
+from models.train.examples import NEGATIVE, NEUTRAL, POSITIVE, Example, Label
+from tests.models.label_sets import write_label_sets
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_label_sets(tmp_path_factory.mktemp("data"))
+
+
+def test_posts_of_the_test_part_are_not_trained_on(data: Path) -> None:
+    train, test = sets.finfe(data / "labels")
+    assert not {e.body for e in train} & {e.body for e in test}
+    assert any(e.key.startswith("hold:") for e in train)
+
+
+def test_company_titles_are_split_by_date(data: Path) -> None:
+    train, test = sets.company_titles(data / "labels")
+    assert len(test) == pytest.approx(0.2 * (len(train) + len(test)), abs=2)
+    assert all(e.targets for e in test)
+    (target,) = test[0].targets
+    field, start, end = target.spans[0]
+    assert field == "title" and test[0].title[start:end].startswith("公司")
+
+
+def test_negative_or_not_allows_both_other_classes(data: Path) -> None:
+    train, test = sets.finnsp(data / "labels")
+    tones = {target.tone.allowed for e in train + test for target in e.targets if target.tone}
+    assert tones == {NEGATIVE, NEUTRAL | POSITIVE}
+    assert not {e.key for e in train} & {e.key for e in test}
+
+
+@pytest.mark.parametrize(
+    ("title", "body", "expected"),
+    [
+        ("游戏新品上线", "", {"game": 1, "film_tv": 0}),
+        ("收评：沪指涨0.5%，游戏、影视板块领涨", "", {"game": 0, "film_tv": 0}),
+        ("港股异动：某公司午后跌超5%", "公司从事游戏业务。", {"game": 0}),
+        ("普通公告", "文中提到一次游戏。", {"film_tv": 0}),
+    ],
+)
+def test_weak_themes(title: str, body: str, expected: dict[str, int]) -> None:
+    found = sets.weak_themes(title, body) or {}
+    ids = built_in().ids
+    for name, label in expected.items():
+        assert found.get(ids.index(name), 0) == label
+
+
+def test_a_passing_cue_says_nothing() -> None:
+    found = sets.weak_themes("普通公告", "文中提到一次游戏。") or {}
+    assert built_in().ids.index("game") not in found
+
+
+def test_own_labels_join_their_texts(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "silver.jsonl"
+    mention = {"surface": "公司甲", "field": "title", "start": 0, "tone": "positive"}
+    rows = [
+        {"ref": "wires:cls:1", "themes": ["game"], "tone": "positive", "mentions": [mention], "split": "train"},
+        {"ref": "titles:0", "themes": [], "tone": "neutral", "mentions": [], "split": "dev"},
+        {"ref": "wires:cls:unknown", "themes": [], "tone": "neutral", "mentions": [], "split": "dev"},
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    train, dev = sets.silver(path, data)
+    assert [e.key for e in train] == ["wires:cls:1"] and [e.key for e in dev] == ["titles:0"]
+    assert train[0].themes[built_in().ids.index("game")] == 1 and sum(train[0].themes.values()) == 1
+    assert train[0].targets[0].tone == Label(POSITIVE)
+
+
+def test_templates_name_their_companies() -> None:
+    made = templates.examples(["公司甲", "公司乙", "公司丙"], ["机器人"], random.Random(0), 200)
+    for example in made:
+        for target in example.targets:
+            for field, start, end in target.spans:
+                text = example.title if field == "title" else example.body
+                assert text[start:end] in {"公司甲", "公司乙", "公司丙", "机器人"}
+    assert {e.tone.allowed for e in made if e.tone} == {NEGATIVE, NEUTRAL, POSITIVE}
+    assert made == templates.examples(["公司甲", "公司乙", "公司丙"], ["机器人"], random.Random(0), 200)
+
+
+def test_theme_templates_cover_every_theme() -> None:
+    made = theme_templates.examples(["公司甲"], random.Random(0), 4)
+    assert {k for e in made for k, v in e.themes.items() if v} == set(range(len(built_in().ids)))
+
+
+def test_masking_overwrites_every_cue() -> None:
+    example = Example("t", "1", "数字人直播", "游戏与数字人民币", sets.NEWS)
+    hidden = masked(example, built_in())
+    assert built_in().find(hidden.title + hidden.body) == []
+    assert len(hidden.title) == len(example.title) and "数字人民币" in hidden.body
+
+
+def test_metrics() -> None:
+    import numpy as np
+
+    truth = np.array(["a", "a", "b", "b"])
+    assert metrics.macro_f1(truth, truth) == 1
+    assert metrics.macro_f1(truth, np.array(["a", "a", "a", "a"])) == pytest.approx(1 / 3)
+    low, high = metrics.bootstrap(metrics.macro_f1, truth, np.array(["a", "b", "b", "b"]), 100)
+    assert 0 <= low <= high <= 1
+    sure = np.array([0.9, 0.9, 0.6, 0.6])
+    assert metrics.calibration_error(sure, np.array([True, True, True, False])) == pytest.approx(0.1)
+    assert metrics.confusion(["a", "b"], ["b", "b"], ["a", "b"]) == [[0, 1], [0, 1]]
+    cells = np.array([[True, False], [True, True]])
+    assert metrics.micro_f1(cells, ~cells) == 0
+
+
+def test_a_wrong_data_folder_is_named(tmp_path: Path, data: Path) -> None:
+    with pytest.raises(DataError, match="labels/"):
+        load(tmp_path)
+    with pytest.raises(DataError, match="nonsense"):
+        load(data, ["nonsense"])
