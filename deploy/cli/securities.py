@@ -126,16 +126,17 @@ def refresh(out: Annotated[Path, typer.Option(help="folder to write")] = DATA) -
         raise UserError(
             "akshare is not installed: pip install akshare, then run this again 需先安装 akshare"
         ) from error
-    table = _table()
     try:
         rows = akshare.stock_info_a_code_name()
         listing = dict(zip(rows["code"].astype(str), rows["name"].astype(str), strict=True))
+    except Exception as error:  # akshare raises whatever its source makes it raise
+        raise UserError(f"akshare could not fetch the list of securities ({error}): try again later") from error
+    table = _table()
+    try:
         count = refresh_table(table, listing, datetime.now(SHANGHAI).date(), out)
     except SecuritiesError as error:
         raise UserError(str(error)) from error
     except OSError as error:
         raise UserError(f"can't write to {out} ({error}): give another folder with --out") from error
-    except Exception as error:  # akshare raises whatever its source makes it raise
-        raise UserError(f"akshare could not fetch the list of securities ({error}): try again later") from error
     typer.echo(f"{count} securities in {out} 已写入; restart the workers to use them 重启后生效")
     _changes({s.code: s for s in table}, _codes(out))

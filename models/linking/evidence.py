@@ -135,7 +135,7 @@ def incorporated(text: str, start: int, end: int, pattern: Pattern) -> int:
 
 def headline(text: str, start: int, end: int, pattern: Pattern) -> float:
     """The name opens a headline and a colon follows: 太阳能:一季度净利润."""
-    if text[end : end + 1] != ":" or not (start == 0 or text[start - 1] in "\x01【\n】"):
+    if text[end : end + 1] != ":" or not _opens(text, start):
         return 0.0
     if pattern.level == "brand" or _HEADLINE_CUE.search(text, end, end + 40):
         return 0.93

@@ -37,7 +37,7 @@ INDUSTRIES = {
     "P": "教育", "Q": "卫生", "R": "文化体育娱乐", "S": "综合",
 }  # fmt: skip
 _STATUS = re.compile(r"^(?:XD|XR|DR|N|C)(?=[\u4e00-\u9fff])|^(?:S?\*?ST|S|PT|G)(?=[\u4e00-\u9fffA-Z])|^退市|退市?$")
-_TRANSIENT = re.compile(r"^(?:XD|XR|DR|N|C)(?=[\u4e00-\u9fff])")
+TRANSIENT = re.compile(r"^(?:XD|XR|DR|N|C)(?=[\u4e00-\u9fff])")
 
 
 class Source(NamedTuple):
@@ -149,9 +149,9 @@ def merge(found: dict[str, dict[str, Listing]]) -> dict[str, Draft]:
         seen = [(SOURCES[s].as_of, rows[code]) for s, rows in found.items() if code in rows and rows[code].name]
         if not seen:
             continue
-        lasting = [(day, row) for day, row in seen if not _TRANSIENT.match(row.name)] or seen
+        lasting = [(day, row) for day, row in seen if not TRANSIENT.match(row.name)] or seen
         name = lasting[-1][1].name
-        name = plain(name) if _TRANSIENT.match(name) else name
+        name = plain(name) if TRANSIENT.match(name) else name
         draft = Draft(name, listed=next((r.listed for _, r in seen if r.listed), ""))
         draft.industry = next((r.industry for _, r in seen if r.industry), "")
         for day, row in lasting[:-1]:

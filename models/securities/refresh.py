@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-from models.securities.build import Draft, abbreviates, clean, plain, write
+from models.securities.build import TRANSIENT, Draft, abbreviates, clean, plain, write
 from models.securities.table import SecuritiesError, SecuritiesTable, Security, market_of
 
 FEWEST = 4000  # a shorter list is a broken answer, not a market
@@ -27,10 +27,10 @@ def refresh(table: SecuritiesTable, listing: Mapping[str, str], day: date, out: 
     drafts = {security.code: _draft(security) for security in table}
     for digits, printed in listing.items():
         name, code = clean(printed), f"{digits}.{market_of(digits)}"
-        draft = drafts.setdefault(code, Draft(name))
-        before, now = plain(draft.name), plain(name)
-        if before == now and name[:2] in ("XD", "XR", "DR"):
+        draft = drafts.setdefault(code, Draft(TRANSIENT.sub("", name)))
+        if TRANSIENT.match(name):  # ex dividend or just listed: cut short for the day
             continue
+        before, now = plain(draft.name), plain(name)
         if abbreviates(now, before):
             draft.add("alias", before)
         elif now != before and not abbreviates(before, now):

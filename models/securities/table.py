@@ -19,7 +19,7 @@ import msgspec
 DATA = Path(__file__).with_name("data")
 
 _BARE = re.compile(
-    r"(?:(?P<market>sh|sz|bj|hk)[.:]?)?(?P<digits>\d{4,6})(?:[.](?P<suffix>sh|ss|sz|bj|hk))?", re.IGNORECASE
+    r"(?:(?P<market>sh|sz|bj|hk)[.:]?)?(?P<digits>\d{1,6})(?:[.](?P<suffix>sh|ss|sz|bj|hk))?", re.IGNORECASE
 )
 _AMERICAN = re.compile(r"(?P<ticker>[A-Za-z][A-Za-z._]{0,5})[.](?:us|o|n|oq)", re.IGNORECASE)
 

@@ -1,0 +1,253 @@
+"""The linker: the right company, at the right place, for a reason it can give, or none at all."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from models.linking import Linker
+from models.linking.evaluate import Wire, false_alarms, vendor_recall
+from models.securities import load
+
+
+@pytest.fixture(scope="module")
+def linker():
+    return Linker.load()
+
+
+def codes(result):
+    return [link.code for link in result.links]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "机器人大赛",
+        "太阳能发电",
+        "一缕光线",
+        "完美世界冠军",
+        "值得买吗",
+        "视觉中国行",
+        "中国出版业",
+        "新华都市报",
+        "会说话的汤姆猫",
+        "经济增长和通胀",
+        "做强生产性服务业",
+        "跨境金融创新",
+        "高通胀",
+        "旧金山联储",
+        "西太平洋银行",
+        "澎湃动力源",
+        "北京东城区",
+        "人形机器人概念走强",
+        "农产品关税",
+        "数字人民币",
+        "汇丰高尔夫冠军赛次轮",
+        "新里程碑",
+        "中国移动互联网大会",
+        "全球首次",
+        "何小鹏",
+        "伊利诺伊州",
+        "美好未来",
+        "苹果期货主力合约",
+        "亚马逊雨林",
+        "阿里·哈梅内伊",
+        "meta-analysis",
+        "海上力拓展新局",
+    ],
+)
+def test_a_word_a_place_or_a_person_is_no_company(linker, text):
+    assert codes(linker.link(text, "")) == []
+    assert codes(linker.link("", f"据报道，{text}引起关注。")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("机器人(300024)", "300024.SZ"),
+        ("机器人（300024.SZ）涨停", "300024.SZ"),
+        ("太阳能：一季度净利润", "000591.SZ"),
+        ("【值得买】", "300785.SZ"),
+        ("芒果超媒发布公告", "300413.SZ"),
+        ("快乐购：重组获批", "300413.SZ"),
+        ("*ST华嵘被通报批评", "600421.SH"),
+        ("XD农业银今日除息", "601288.SH"),
+        ("新 华 都涨停", "002264.SZ"),
+        ("ＴＣＬ科技发布财报", "000100.SZ"),
+        ("臺積電法說會", "TSM.US"),
+        ("貴州茅臺股價", "600519.SH"),
+        ("腾讯控股(00700.HK)回购", "00700.HK"),
+        ("阿里巴巴-W(09988.HK)高开", "09988.HK"),
+        ("蔚来(NIO.US)跌超3%", "NIO.US"),
+        ("中国平安(02318.HK)", "601318.SH"),
+        ("诺思兰德(430047)", "920047.BJ"),
+        ("SK 海力士涨超5%", "SKHY.US"),
+        ("苹果公司召开发布会", "AAPL.US"),
+        ("苹果股价上涨4%", "AAPL.US"),
+        ("京东方面回应称", "JD.US"),
+        ("未知公司(600519.SH)停牌", "600519.SH"),
+    ],
+)
+def test_a_company_is_found(linker, text, code):
+    assert codes(linker.link(text, "")) == [code]
+    assert codes(linker.link("", f"财联社5月14日电，{text}。")) == [code]
+
+
+def test_every_link_carries_its_own_text_at_its_own_place(linker):
+    title = "ＴＣＬ科技、新 华 都双双涨停"
+    body = "【臺積電】与 芒果超媒（300413.SZ）合作。😀 *ST华嵘 表示，SK 海力士 与Meta 均将参与；芒果超媒股价大涨。"
+    result = linker.link(title, body)
+    found = [(link.field, link.surface, link.code) for link in result.links]
+    assert found == [
+        ("title", "ＴＣＬ科技", "000100.SZ"),
+        ("title", "新 华 都", "002264.SZ"),
+        ("body", "臺積電", "TSM.US"),
+        ("body", "芒果超媒", "300413.SZ"),
+        ("body", "*ST华嵘", "600421.SH"),
+        ("body", "SK 海力士", "SKHY.US"),
+        ("body", "Meta", "META.US"),
+        ("body", "芒果超媒", "300413.SZ"),
+    ]
+    for link in result.links:
+        assert (title if link.field == "title" else body)[link.start : link.end] == link.surface
+
+
+@pytest.mark.parametrize(
+    ("text", "evidence"),
+    [
+        ("芒果超媒（300413）", "code"),
+        ("【芒果超媒】", "bracket"),
+        ("芒果超媒发布公告", "name"),
+        ("腾讯发布财报", "alias"),
+        ("芒果超媒股份有限公司", "full_name"),
+        ("完美世界股价创新高", "context"),
+        ("阿里云宣布降价", "brand"),
+    ],
+)
+def test_a_link_says_why(linker, text, evidence):
+    (link,) = linker.link("", text).links
+    assert link.evidence == evidence
+    assert 0 < link.confidence <= 1
+
+
+def test_an_abstention_says_why_and_gives_the_window(linker):
+    (open_,) = linker.link("", "今年的机器人大会将在北京举办，参展的机器人超过百款。").abstentions
+    assert open_.surface == "机器人"
+    assert open_.codes == ("300024.SZ",)
+    assert open_.reason == "common_word"
+    assert open_.window[0] <= open_.start < open_.end <= open_.window[1]
+
+
+def test_a_code_of_another_company_beats_the_name(linker):
+    assert codes(linker.link("新世界(00017.HK)中期业绩", "")) != ["600628.SH"]
+    assert codes(linker.link("太阳能(600519)", "")) in ([], ["600519.SH"])
+
+
+def test_neighbours_in_a_list_settle_a_common_word(linker):
+    assert "300024.SZ" in codes(linker.link("", "三花智控、机器人、埃斯顿涨停。"))
+    assert "300024.SZ" not in codes(linker.link("", "三花智控布局新能源、机器人、低空经济。"))
+
+
+def test_the_document_settles_a_brand(linker):
+    result = linker.link("完美世界(002624)：新游上线", "完美世界的新游首日流水可观。")
+    assert codes(result) == ["002624.SZ", "002624.SZ"]
+    assert codes(linker.link("", "她的完美世界里只有书。")) == []
+
+
+def test_a_product_stands_for_its_company_only_beside_it(linker):
+    assert codes(linker.link("", "苹果公司称，新款iPhone下月开售。")) == ["AAPL.US", "AAPL.US"]
+    assert codes(linker.link("", "他用iPhone拍下了这一幕。")) == []
+
+
+def test_an_introduced_abbreviation_counts_from_there(linker):
+    body = "芒果超媒股份有限公司（以下简称“芒果”）公告称，芒果拟投资短剧。"
+    assert [(x.surface, x.evidence) for x in linker.link("", body).links] == [
+        ("芒果超媒股份有限公司", "full_name"),
+        ("芒果", "abbreviation"),
+        ("芒果", "abbreviation"),
+    ]
+    assert codes(linker.link("", "芒果今年丰收，芒果价格下跌。")) == []
+
+
+def test_another_company_is_not_taken_for_the_end_of_its_name(linker):
+    assert codes(linker.link("", "优艾智合机器人股份有限公司递表。")) == []
+    assert codes(linker.link("", "新东方集团宣布合作")) != ["600811.SH"]
+
+
+def test_a_name_belongs_to_who_bore_it_on_the_day(linker):
+    early, late = datetime(2016, 5, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
+    for day in (early, late):
+        (link,) = linker.link("百视通发布新品" if day is early else "东方明珠公告", "", published_at=day).links
+        assert link.code == "600637.SH"
+        assert link.name == "东方明珠"
+
+
+def test_a_debut_mark_holds_for_the_first_days_only(linker):
+    listed = next(s for s in load() if s.exchange == "SZ" and s.listed and s.listed.year >= 2026 and len(s.name) == 4)
+    day = datetime(listed.listed.year, listed.listed.month, listed.listed.day, 9, tzinfo=UTC)
+    text = f"N{listed.name[:2]}涨超200%"
+    assert codes(linker.link(text, "", published_at=day)) == [listed.code]
+    assert codes(linker.link(text, "", published_at=day.replace(year=day.year + 2))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "role"),
+    [
+        ("（新华网）", "source_credit"),
+        ("据同花顺数据显示，", "source_credit"),
+        ("新华网：上半年净利润增长", "subject"),
+        ("中信证券研报指出，", "source_credit"),
+        ("中信证券上半年净利润增长12%", "subject"),
+        ("建议关注：芒果超媒", "recommended"),
+        ("公司的竞争对手芒果超媒", "peer"),
+    ],
+)
+def test_the_role_is_told_from_the_words_beside(linker, text, role):
+    (link,) = linker.link("", text).links
+    assert link.role == role
+    assert (link.relevance < 0.1) == (role == "source_credit")
+
+
+def test_a_report_has_sections(linker):
+    body = "\n".join(
+        [
+            "芒果超媒一季度表现亮眼。",
+            "正文" * 200,
+            "投资建议",
+            "完美世界（002624）值得跟踪。",
+            "风险提示",
+            "三七互娱新游不及预期。",
+            "免责声明",
+            "本报告由中信证券制作。",
+        ]
+    )
+    sections = {link.name: (link.section, link.role) for link in linker.link("周报", body, kind="report").links}
+    assert sections == {
+        "芒果超媒": ("lead", "subject"),
+        "完美世界": ("recommendation", "recommended"),
+        "三七互娱": ("risk", "risk"),
+        "中信证券": ("boilerplate", "source_credit"),
+    }
+
+
+def test_the_title_weighs_more_than_a_long_list(linker):
+    names = "光线传媒、华策影视、博纳影业、慈文传媒、中文在线、奥飞娱乐、福昕软件、光云科技"
+    result = linker.link("芒果超媒：一季报", f"{'。' * 200}板块内{names}跟涨。")
+    title, *others = result.links
+    assert title.relevance > 0.8
+    assert all(link.relevance < 0.3 for link in others)
+    assert len(others) == 8
+
+
+def test_evaluation_counts_what_it_says(linker):
+    wires = [
+        Wire("芒果超媒涨停", "", None, "a", (("300413", ""),)),
+        Wire("某公司公告", "", None, "a", (("600519.SH", ""),)),  # not named in the text: doesn't count
+        Wire("人形机器人概念走强", "", None, "b", (("300024", ""), ("BK0800", ""))),
+    ]
+    result = vendor_recall(linker, load(), wires)
+    assert result["tags_in_text"] == 2
+    assert result["vendor_recall"] == 0.5
+    assert result["missed"][0]["code"] == "300024.SZ"
+    alarms = false_alarms(linker, [("他用手机拍照", "society"), ("芒果超媒涨停", "sports"), ("芒果超媒涨停", "stocks")])
+    assert alarms["rate"] == 0.5
+    assert [error["class"] for error in alarms["errors"]] == ["sports"]
