@@ -26,8 +26,8 @@ _PLACE = (
 )
 _NAME_BEGINS = re.compile(rf"(?:^|[^\u4e00-\u9fff]|省|市|{_PLACE})$")
 _PRICE = (
-    r"股价|涨停(?!潮|板块)|跌停|封板|一字板|\d+cm|\d+连板|\(?\d+天\d+板|\(\d+板|涨超|跌超|涨逾|跌逾|涨幅|跌幅|大涨|大跌|收涨|收跌|"
-    r"高开|低开|涨\d|跌\d|[+-]\d|目标价|a股|h股|港股|美股|市值|盘前|盘后"
+    r"股价|涨停(?!潮|板块)|跌停|封板|一字板|\d+cm|\d+连板|\(?\d+天\d+板|\(\d+板|(?:上|下)?[涨跌](?:超|逾|近|至|幅|\d)|[大收]涨|[大收]跌|"
+    r"高开|低开|[+-]\d|目标价|a股|h股|港股|美股|市值|盘前|盘后|冲高|走高|走低"
 )
 _DISCLOSURE = (
     r"公告|披露|发布公告|在(?:互动平台|业绩|投资者|机构调研|港交所|上证e|深交所|上交所|北交所)|一季|二季|三季|四季|上半年|前三季度|"
@@ -107,11 +107,8 @@ def barred(text: str, start: int, end: int, pattern: Pattern) -> str:
         return "title_of_a_work"
     if "·" in (before, after) and "·" not in pattern.text and len(pattern.text) < 4:
         return "part_of_a_name"
-    if pattern.bar is not None:
-        if pattern.bar.match(text, end):
-            return "other_meaning"
-        if pattern.level != "safe" and pattern.bar.search(text[max(0, start - 3) : start]):
-            return "other_meaning"
+    if pattern.bar is not None and pattern.bar.match(text, end):
+        return "other_meaning"
     if pattern.rival is not None and pattern.rival.search(_sentence(text, start, end)):
         return "other_meaning"
     if pattern.level != "noun" and _CONTEST.match(text, end):

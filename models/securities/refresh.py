@@ -31,11 +31,11 @@ def refresh(table: SecuritiesTable, listing: Mapping[str, str], day: date, out: 
         if TRANSIENT.match(name):  # ex dividend or just listed: cut short for the day
             continue
         before, now = plain(draft.name), plain(name)
+        draft.name = name
         if abbreviates(now, before):
             draft.add("alias", before)
         elif now != before and not abbreviates(before, now):
             draft.add("former", before, end=day.isoformat())
-        draft.name = name
     write(drafts, out, day)
     return len(drafts)
 
