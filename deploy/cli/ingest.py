@@ -27,7 +27,9 @@ from ingest.fields import KINDS, Options, RowError
 from ingest.files import FileError, Item, Reader
 from ingest.outbox import Outbox, OutboxFull, State
 from ingest.pdf import ReportReader
+from ingest.polite import Fetcher
 from ingest.times import parse_time
+from ingest.web import read_url
 from models.records import Document, Kind
 
 CHUNK = 500  # items an fsync
@@ -59,14 +61,14 @@ def command(
     settings = load()
     pdfs = ReportReader()
     reader = _reader(settings, pdfs, map_ or [], kind, source, date)
-    paths = _paths(inputs or [], sample)
+    _check(inputs or [], sample)
     console = Console(stderr=True)
     outbox = outbox_of(settings)
     drain = Drain(settings, outbox)
     drain.start()
     try:
         run = _Run(outbox, drain, console, label=secrets.token_hex(6), again=again)
-        run.add(item for path in paths for item in reader.read(path))
+        run.add(_items(inputs or [], sample, reader, settings))
         run.follow(wait=wait)
     except FileError as error:
         raise UserError(str(error)) from error
@@ -103,19 +105,31 @@ def _reader(settings: Settings, pdfs: ReportReader, maps: list[str], kind: str, 
     return Reader(options, max_bytes=settings.ingest.max_file_mb * 1_000_000, pdf=pdfs.read)
 
 
-def _paths(inputs: list[str], sample: bool) -> list[Path]:
-    paths = []
+def _check(inputs: list[str], sample: bool) -> None:
+    """Say what is wrong with the inputs before anything is read."""
+    if not inputs and not sample:
+        raise UserError("name a file, a folder or an address, or give --sample. 请指定文件、文件夹或网址")
     for text in inputs:
-        path = Path(text).expanduser()
-        if not path.exists():
+        if not _is_url(text) and not Path(text).expanduser().exists():
             raise UserError(f"{text}: no such file or folder")
-        paths.append(path)
+
+
+def _is_url(text: str) -> bool:
+    return text.lower().startswith(("http://", "https://"))
+
+
+def _items(inputs: list[str], sample: bool, reader: Reader, settings: Settings) -> Iterator[Item]:
+    for text in inputs:
+        if _is_url(text):
+            fetch = Fetcher(public_only=True, max_bytes=settings.ingest.max_file_mb * 1_000_000)
+            yield from read_url(text, fetch, reader)
+            fetch.close()
+        else:
+            yield from reader.read(Path(text).expanduser())
     if sample:
         folder = Path(str(package_files("ingest") / "sample"))
-        paths += [folder / "corpus.jsonl", folder / "reports"]
-    if not paths:
-        raise UserError("name a file, a folder or an address, or give --sample. 请指定文件、文件夹或网址")
-    return paths
+        yield from reader.read(folder / "corpus.jsonl")
+        yield from reader.read(folder / "reports")
 
 
 class _Run:

@@ -12,7 +12,7 @@ from typing import Any
 import feedparser
 
 from ingest.feeds.base import Page, Row, ShapeChanged
-from ingest.polite import Fetcher
+from ingest.polite import Fetched, Fetcher
 from models.records import Kind
 
 
@@ -29,14 +29,18 @@ class Rss:
         answer = fetch.get(self.endpoint, headers={name: str(value) for name, value in known.items() if value})
         if answer.status == 304:
             return Page([])
-        parsed = feedparser.parse(
-            BytesIO(answer.body), response_headers={"content-type": answer.headers.get("content-type", "")}
-        )
-        if not parsed.entries and parsed.bozo:
-            raise ShapeChanged(f"not RSS or Atom: {parsed.bozo_exception}; it begins {answer.body[:60]!r}")
-        publisher = parsed.feed.get("title", "")
         state = {"etag": answer.headers.get("etag", ""), "modified": answer.headers.get("last-modified", "")}
-        return Page([_row(entry, publisher) for entry in parsed.entries], state=state)
+        return Page(entries_of(answer), state=state)
+
+
+def entries_of(answer: Fetched) -> list[Row]:
+    """Rows of a feed's entries. Raises `ShapeChanged`."""
+    declared = {"content-type": answer.headers.get("content-type", "")}
+    parsed = feedparser.parse(BytesIO(answer.body), response_headers=declared)
+    if not parsed.entries and parsed.bozo:
+        raise ShapeChanged(f"not RSS or Atom: {parsed.bozo_exception}; it begins {answer.body[:60]!r}")
+    publisher = parsed.feed.get("title", "")
+    return [_row(entry, publisher) for entry in parsed.entries]
 
 
 def _row(entry: Any, publisher: str) -> Row:
