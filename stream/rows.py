@@ -32,13 +32,14 @@ ID_COLUMN = {"documents": "id", "mentions": "document_id", "document_themes": "d
 class Rows:
     """Rows by table, in the order in which they are to be inserted."""
 
-    tables: dict[str, list[Row]] = field(default_factory=lambda: {table: [] for table in KEYS})
+    tables: dict[str, list[Row]] = field(default_factory=lambda: {table: [] for table in ("analysis_history", *KEYS)})
 
     def add(self, message: AnalysedDocument) -> None:
         """All rows of one analysed document."""
         document, analysis = message.document, message.analysis
         shared = _shared(document, analysis)
         self.tables["documents"].append(_document(message))
+        self.tables["analysis_history"].append(_history(document, analysis))
         sentences = Sentences(document)
         self.tables["mentions"] += [_mention(m, sentences, shared, analysis) for m in distinct(analysis.mentions)]
         self.tables["document_themes"] += _themes(analysis, shared)
@@ -205,6 +206,29 @@ def _themes(analysis: Analysis, shared: Row) -> list[Row]:
         }
         for theme in best.values()
     ]
+
+
+def _history(document: Document, analysis: Analysis) -> Row:
+    scores: dict[str, list[float]] = {}
+    for mention in analysis.mentions:
+        scores.setdefault(mention.code, []).append(mention.sentiment.score)
+    return {
+        "published_at": milliseconds(document.published_at),
+        "document_id": document.id,
+        "version": version_of(analysis),
+        "analysed_at": analysis.analysed_at,
+        "story_id": analysis.story_id,
+        "sentiment": analysis.sentiment.label,
+        "sentiment_score": analysis.sentiment.score,
+        "themes": [theme.theme for theme in analysis.themes],
+        "theme_scores": [theme.score for theme in analysis.themes],
+        "codes": _codes(analysis),
+        "code_scores": [sum(scores[code]) / len(scores[code]) for code in _codes(analysis)],
+        "model_version": analysis.versions.model,
+        "taxonomy_version": analysis.versions.taxonomy,
+        "securities_version": analysis.versions.securities,
+        "code_version": analysis.versions.code,
+    }
 
 
 def _report(document: Document, report: Report, analysis: Analysis) -> Row:

@@ -51,6 +51,7 @@ class Stack:
     folder: Path
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     overrides: dict[str, str] = field(default_factory=dict)
+    overrides_worker: dict[str, str] = field(default_factory=dict)  # of the environment of workers started from now on
 
     def __post_init__(self) -> None:
         self.web_port = free_port()
@@ -82,9 +83,8 @@ class Stack:
     def start_worker(self) -> subprocess.Popen[bytes]:
         """A worker with the stand-in analyser; its log is `worker.log` in the folder."""
         with (self.folder / "worker.log").open("ab") as log:
-            worker = subprocess.Popen(
-                [sys.executable, "-m", "tests.stream.stand_in"], env=self.env, stdout=log, stderr=subprocess.STDOUT
-            )
+            argv, env = [sys.executable, "-m", "tests.stream.stand_in"], self.env | self.overrides_worker
+            worker = subprocess.Popen(argv, env=env, stdout=log, stderr=subprocess.STDOUT)
         self.workers.append(worker)
         return worker
 

@@ -7,6 +7,7 @@ test decides what it says. `!crash` in a title makes it raise, `!hang` makes it 
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 
@@ -16,7 +17,7 @@ from models.records import Analysis, Document, Mention, Sentiment, Span, ThemeSc
 from stream.worker import Worker
 
 NEUTRAL = Sentiment("neutral", 0.0, {"negative": 0.2, "neutral": 0.6, "positive": 0.2})
-VERSIONS = Versions(model="stand-in", taxonomy="t1", securities="s1", code="c1")
+VERSIONS = Versions(model=os.environ.get("STAND_IN_VERSION", "stand-in"), taxonomy="t1", securities="s1", code="c1")
 
 
 class StandIn:

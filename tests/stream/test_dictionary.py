@@ -80,9 +80,8 @@ def test_a_worked_query_finds_something(reader: Client, sql: str) -> None:
 
 
 def test_every_table_view_and_column_is_described() -> None:
-    schema = (SCHEMA / "0001_tables.sql").read_text() + (SCHEMA / "0002_views.sql").read_text()
+    schema = "".join((SCHEMA / f"{name}.sql").read_text() for name in ("0001_tables", "0002_views", "0004_history"))
     for name in re.findall(r"CREATE (?:TABLE IF NOT EXISTS|OR REPLACE VIEW) (\w+)", schema):
         assert re.search(rf"^### {name}:|`{name}\(", TEXT, flags=re.MULTILINE), name
-    tables = (SCHEMA / "0001_tables.sql").read_text()
-    for column in set(re.findall(r"^    `?(\w+)`? +[A-Z]\w+", tables, flags=re.MULTILINE)) - {"INDEX", "p_positive"}:
+    for column in set(re.findall(r"^    `?(\w+)`? +[A-Z]\w+", schema, flags=re.MULTILINE)) - {"INDEX", "p_positive"}:
         assert f"`{column}`" in TEXT, column

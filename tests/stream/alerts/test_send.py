@@ -1,0 +1,316 @@
+"""Sending to real receivers: what they get, what can't be reached, and that no secret gets out."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.alerts import escape, guard
+from stream.alerts.channels import Channel, Safe, check
+from stream.alerts.deliver import Deliverer, Target
+from stream.alerts.facts import Fact
+from stream.alerts.ledger import Attempt, Firing
+from stream.alerts.message import Links, Message, compose
+from stream.alerts.send import NotDelivered, Sender, scrub
+from stream.alerts.text import RuleError
+from stream.alerts.web import ATOM, atom
+from tests.stream.alerts.receivers import Mail, Webhook
+
+AT = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)
+LINKS = Links("http://board", "http://pages", "key")
+LOOPBACK = guard.networks("127.0.0.0/8")
+HOSTILE = '涨停@all\r\nBcc: x@y\n[点我](http://evil) <script>**粗** <at user_id="all">\u202e`x`'
+
+
+def firing(number: int = 1, **fact: object) -> Firing:
+    values: dict[str, object] = {"title": f"第{number}条", "document_id": f"d{number}", "published_at": AT}
+    facts = Fact(**{**values, **fact})  # type: ignore[arg-type]
+    return Firing(
+        id=f"f{number}",
+        subscription_id="s1",
+        subscription_version=1,
+        owner="",
+        name="订阅",
+        kind="document",
+        group_key=f"g{number}",
+        document_id=f"d{number}",
+        title=facts.title,
+        fired_at=AT,
+        outcome="send",
+        due_at=AT,
+        message_id=f"m{number}",
+        facts=msgspec.json.encode(facts).decode(),
+    )
+
+
+def message(number: int = 1, **fact: object) -> Message:
+    return compose(f"m{number}", [firing(number, **fact)], LINKS)
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    made = Webhook()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def mail() -> Iterator[Mail]:
+    made = Mail()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sender() -> Iterator[Sender]:
+    made = Sender(LOOPBACK, timeout=5)
+    yield made
+    made.close()
+
+
+def channel(address: str, name: str = "c") -> Channel:
+    return Channel(owner="", name=name, address=address)
+
+
+def test_a_webhook_gets_the_alert_with_its_key(sender: Sender, webhook: Webhook) -> None:
+    sender.send(channel(webhook.url()), message(url="https://news.example/1", sentences=("一句。",), why="题材 游戏"))
+    (got,) = webhook.received
+    assert got.key == got.body["id"] == "m1"
+    assert got.body["alerts"][0]["title"] == "第1条" and got.body["alerts"][0]["document_id"] == "d1"
+    for part in (
+        "题材 游戏",
+        "“一句。”",
+        "https://news.example/1",
+        "http://board/document?id=d1",
+        "http://pages/manage/s1/m1/",
+    ):
+        assert part in got.body["text"]
+
+
+def test_mail_holds_hostile_titles_harmlessly(sender: Sender, mail: Mail) -> None:
+    sender.send(channel(mail.url), message(title=HOSTILE, sentences=(HOSTILE,)))
+    (got,) = mail.messages
+    assert got["Bcc"] is None and "涨停" in got["Subject"] and "\n" not in got["Subject"]
+    assert got["X-Fengxiang-Alert"] == "m1"
+    html = got.get_body(("html",))
+    assert html is not None and "<script" not in html.get_content() and "<at " not in html.get_content()
+
+
+def test_apprise_s_own_json_service_is_reached(sender: Sender, webhook: Webhook) -> None:
+    sender.send(channel(f"json://127.0.0.1:{webhook.port}/hook"), message())
+    assert webhook.received[0].body["title"] == message().title
+
+
+@pytest.mark.parametrize(("path", "final"), [("/fail", False), ("/404", False), ("/422", True), ("/redirect", True)])
+def test_a_refusal_says_whether_to_try_again(sender: Sender, webhook: Webhook, path: str, final: bool) -> None:
+    with pytest.raises(NotDelivered) as caught:
+        sender.send(channel(webhook.url(path)), message())
+    assert caught.value.final is final and not webhook.received
+
+
+@pytest.mark.parametrize("scheme", ["http", "json", "mailto"])
+def test_a_private_address_is_not_reached(webhook: Webhook, mail: Mail, scheme: str) -> None:
+    addresses = {"http": webhook.url(), "json": f"json://localhost:{webhook.port}/hook", "mailto": mail.url}
+    with pytest.raises(NotDelivered, match="ALLOW_NETWORKS") as caught:
+        Sender().send(channel(addresses[scheme]), message())
+    assert caught.value.final and not webhook.received and not mail.messages
+
+
+def test_a_name_that_resolves_differently_the_second_time_is_not_reached(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check is on the address that is connected to, whatever was resolved before."""
+    real, asked = socket.getaddrinfo, []
+
+    def rebind(host: object, *arguments: object, **options: object) -> object:
+        asked.append(host)
+        return real("127.0.0.1", webhook.port, type=socket.SOCK_STREAM)
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebind)
+    with pytest.raises(NotDelivered, match=r"127\.0\.0\.1"):
+        Sender().send(channel("http://harmless.example/hook"), message())
+    assert asked and not webhook.received
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.1.2.3", "169.254.169.254", "192.168.0.1", "100.64.0.1", "0.0.0.0", "::1", "::ffff:127.0.0.1",
+     "fe80::1%eth0", "fc00::1", "224.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "localhost"],
+)  # fmt: skip
+def test_addresses_that_are_not_public(address: str) -> None:
+    assert not guard.allowed(address)
+
+
+def test_addresses_that_are_public_or_allowed() -> None:
+    assert guard.allowed("93.184.216.34") and guard.allowed("2606:2800:220:1::1")
+    assert guard.allowed("10.1.2.3", guard.networks("10.0.0.0/8, 127.0.0.1"))
+    assert guard.allowed("::ffff:10.1.2.3", guard.networks("10.0.0.0/8"))
+    assert not guard.allowed("10.1.2.3", (ipaddress.ip_network("10.1.2.4/32"),))
+
+
+def test_the_guard_concerns_its_thread_and_block_only(webhook: Webhook) -> None:
+    def reach() -> None:
+        socket.create_connection(("127.0.0.1", webhook.port), 2).close()
+
+    with guard.guarded():
+        with pytest.raises(guard.Blocked):
+            reach()
+        other = threading.Thread(target=reach)
+        other.start()
+        other.join()
+    reach()
+
+
+# ---------------------------------------------------------------------- addresses of channels
+
+
+def test_an_address_is_encrypted_and_never_shown() -> None:
+    safe = Safe("k1")
+    address = "https://hooks.example/T0KEN-abcdef"
+    locked = safe.lock(address)
+    assert "T0KEN" not in locked and safe.open(locked) == address
+    assert "T0KEN" not in repr(channel(address)) and "T0KEN" not in str(channel(address))
+    with pytest.raises(RuleError, match="another key"):
+        Safe("k2").open(locked)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["dingtalk://0123456789abcdef0123456789abcdef", "feishu://ABCdef0123456789", "wecombot://0123456789abcdef",
+     "bark://host/devicekey", "schan://SCT123456789", "tgram://123456789:ABCdefGhIJKlmNoPQRsTUVwxyZabcdefghi/12315544/",
+     "mailtos://u:p@example.com?to=a@b.example", "ntfy://topic", "https://hooks.example/x"],
+)  # fmt: skip
+def test_the_usual_channels_are_taken(address: str) -> None:
+    assert check(address) == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "nonsense", "dbus://", "syslog://", "https:///x", "mailto://", "https://a b",
+     "msteams://T/a/b/c?template=/etc/passwd", "json://host/?attach=/etc/passwd", "tgram://s3cr3t"],
+)  # fmt: skip
+def test_an_address_that_is_none_or_acts_on_the_machine_is_refused_without_showing_it(address: str) -> None:
+    with pytest.raises(RuleError) as caught:
+        check(address)
+    assert "s3cr3t" not in str(caught.value) and "passwd" not in str(caught.value)
+
+
+def test_what_goes_wrong_does_not_tell_the_secret(webhook: Webhook) -> None:
+    closed = socket.socket()
+    closed.bind(("127.0.0.1", 0))
+    port = closed.getsockname()[1]
+    for address in (
+        f"http://user:hunter22@127.0.0.1:{port}/T0KEN-abcdef?key=s3cr3tvalue",
+        f"json://u:hunter22@127.0.0.1:{port}/T0KEN-abcdef",
+    ):
+        with pytest.raises(NotDelivered) as caught:
+            Sender(LOOPBACK, timeout=1).send(channel(address), message())
+        assert not {"hunter22", "T0KEN", "s3cr3t"} & set(str(caught.value).replace("-", " ").split())
+        assert all(secret not in str(caught.value) for secret in ("hunter22", "T0KEN-abcdef", "s3cr3tvalue"))
+    closed.close()
+    assert scrub("can't reach https://h.example/T0KEN-abcdef", "https://h.example/T0KEN-abcdef") == "can't reach ***"
+
+
+# ---------------------------------------------------------------------- text of others
+
+
+@given(st.text(max_size=300))
+def test_text_of_others_stays_one_line_without_markup_or_mentions(text: str) -> None:
+    title = message(title=text).title
+    assert len(title.splitlines()) == 1 and not set(title) & set("@<>*_[]`\r\n\x00\u202e")
+    for form in ("text", "markdown", "html"):
+        safe = escape.quiet(text, form)  # type: ignore[arg-type]
+        assert len(safe.splitlines()) <= 1 and not set(safe) & set("@<>")
+        assert form == "text" or not set(safe) & set("*_[]`~#|\\!")
+
+
+@given(st.text(max_size=60) | st.text(max_size=40).map(lambda text: f"https://a.example/{text}"))
+def test_an_address_in_a_message_is_one_or_nothing(text: str) -> None:
+    safe = escape.address(text)
+    assert safe == "" or (
+        safe.startswith(("http://", "https://")) and not set(safe) & set(" <>\"'()[]*_`\n\\") - set("[]")
+    )
+
+
+def test_what_an_address_may_be() -> None:
+    assert escape.address("javascript:alert(1)") == escape.address("https://user:pw@x.example/") == ""
+    assert (
+        escape.address("https://新闻.example/a_b?q=涨 停")
+        == "https://xn--efvy88h.example/a%5Fb?q=%E6%B6%A8%20%E5%81%9C"
+    )
+
+
+@given(st.text(max_size=200))
+def test_a_feed_is_always_well_formed(text: str) -> None:
+    facts = msgspec.json.encode(Fact(title=text, sentences=(text,), url=text)).decode()
+    feed = ElementTree.fromstring(atom("urn:x", text, LINKS, [("f1", AT, text, facts)], AT))
+    assert len(feed.findall(f"{{{ATOM}}}entry")) == 1
+
+
+def test_a_summary_lists_each_story_once_in_the_reader_s_language() -> None:
+    firings = [firing(n % 30) for n in range(45)]
+    chinese, english = (compose("m", firings, LINKS, language=language) for language in ("zh", "en"))
+    assert chinese.title == "【订阅】30 条提醒" and "另有 10 条" in chinese.body("text")
+    assert "30 alerts" in english.title and "and 10 more" in english.body("markdown")
+
+
+# ---------------------------------------------------------------------- lanes
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = AT
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def drain(deliverer: Deliverer, until: int, seconds: float = 10) -> list[Attempt]:
+    found: list[Attempt] = []
+    deadline = time.monotonic() + seconds
+    while len(found) < until and time.monotonic() < deadline:
+        deliverer.pump()
+        found += deliverer.results(0.05)
+    return found
+
+
+def test_a_dead_channel_waits_alone_and_comes_back(sender: Sender, webhook: Webhook) -> None:
+    clock = Clock()
+    deliverer = Deliverer(sender.send, clock)
+    dead, well = channel(webhook.url("/fail"), "dead"), channel(webhook.url(), "well")
+    for n in range(20):
+        deliverer.submit(Target(message(n), "dead", AT), dead)
+        deliverer.submit(Target(message(n), "well", AT), well)
+    first = drain(deliverer, 24)
+    assert len(webhook.at("/hook")) == 20
+    failed = [a for a in first if a.state == "failed"]
+    assert 1 <= len(failed) <= 4 and all(a.next_at and a.next_at > AT for a in failed), "then it rests"
+    assert deliverer.state()["dead"][0] == 20
+    webhook.broken = False
+    clock.now += timedelta(minutes=15)
+    assert len([a for a in drain(deliverer, 20) if a.state == "sent"]) == 20
+    assert len({r.key for r in webhook.at("/fail")}) == 20
+    deliverer.close()
+
+
+def test_a_message_that_is_never_taken_holds_up_nobody_and_is_given_up(sender: Sender, webhook: Webhook) -> None:
+    clock = Clock()
+    deliverer = Deliverer(sender.send, clock)
+    target = channel(webhook.url("/fail"))
+    deliverer.submit(Target(message(1), "c", AT), target)
+    assert drain(deliverer, 1)[0].state == "failed"
+    clock.now += timedelta(hours=25)
+    (last,) = drain(deliverer, 1)
+    assert (last.state, last.attempt) == ("gave_up", 2) and "500" in last.detail
+    assert not deliverer.has("m1", "c")
+    deliverer.close()
