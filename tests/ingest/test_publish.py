@@ -7,12 +7,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver.client import Client
 from kafka import KafkaConsumer
+from msgspec.structs import replace
 
 from deploy.local.broker import create_topics
 from deploy.settings import Settings
@@ -76,10 +78,9 @@ def topic(broker: Broker, name: str) -> list[tuple[bytes, bytes]]:
         consumer.close()
 
 
-def insert(client: Client, ids: list[str], fetched_at: float = NOW.timestamp()) -> None:
-    rows = [[id_, int((NOW.timestamp() - 60) * 1000), int(fetched_at * 1000)] for id_ in ids]
-    values = ", ".join(f"('{i}', fromUnixTimestamp64Milli({p}), fromUnixTimestamp64Milli({f}))" for i, p, f in rows)
-    client.command(f"INSERT INTO documents (id, published_at, fetched_at) VALUES {values}")
+def insert(client: Client, documents: Sequence[Document]) -> None:
+    rows = [[d.id, d.published_at, d.fetched_at] for d in documents]
+    client.insert("documents", rows, column_names=["id", "published_at", "fetched_at"])
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
@@ -133,8 +134,7 @@ def test_the_store_is_asked_in_its_own_words(settings: Settings, clickhouse: Cli
         Sent(n, d.id, DOCUMENTS, 0, n, n, NOW.timestamp(), NOW.timestamp() - 60, 0)
         for n, d in enumerate((stored, older, dead, absent))
     ]
-    insert(clickhouse, [stored.id])
-    insert(clickhouse, [older.id], NOW.timestamp() - 5)
+    insert(clickhouse, [stored, replace(older, fetched_at=NOW - timedelta(seconds=5))])
     clickhouse.command(
         f"INSERT INTO dead_letters (document_id, stage, failed_at) VALUES ('{dead.id}', 'analyse', now64(3))"
     )
@@ -171,9 +171,8 @@ class Worker:
         )
         while not self._stop.is_set():
             for records in consumer.poll(timeout_ms=200, max_records=500).values():
-                ids = [record.key.decode() for record in records]
-                self.seen += ids
-                insert(self._client, ids)
+                self.seen += [record.key.decode() for record in records]
+                insert(self._client, [decode(record.value, Document) for record in records])
         consumer.close()
 
 
