@@ -20,7 +20,7 @@ from tests.fixtures.broker import Broker
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.ingest.test_publish import Worker, wait_for
 
-COUNT = 6000
+COUNT = int(os.environ.get("KILL_TEST_DOCUMENTS", "6000"))
 
 
 def test_three_kills_lose_nothing(
@@ -52,8 +52,10 @@ def test_three_kills_lose_nothing(
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     rows = [{"id": str(n), "source": "desk", "title": f"标题{n}", "time": "2026-06-01 10:00"} for n in range(COUNT)]
-    for start in range(0, COUNT, 1500):
-        (inbox / f"{start}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[start : start + 1500]))
+    for start in range(0, COUNT, COUNT // 4):
+        (inbox / f"{start}.jsonl").write_text(
+            "".join(json.dumps(row) + "\n" for row in rows[start : start + COUNT // 4])
+        )
     outbox, chance = outbox_of(settings), random.Random(7)
     with clickhouse_server.client(database=clickhouse_database) as client:
         worker = Worker(broker, client)
@@ -61,13 +63,15 @@ def test_three_kills_lose_nothing(
         try:
             for kill in range(3):
                 wait_for(
-                    lambda least=(kill + 1) * 800: outbox.counts()[State.SENT] + outbox.counts()[State.STORED] >= least
+                    lambda least=(kill + 1) * COUNT // 8: (
+                        outbox.counts()[State.SENT] + outbox.counts()[State.STORED] >= least
+                    )
                 )
                 time.sleep(chance.uniform(0, 0.5))
                 running.kill()
                 running.wait(10)
                 running = ingestor()
-            wait_for(lambda: outbox.counts()[State.STORED] == COUNT, seconds=120)
+            wait_for(lambda: outbox.counts()[State.STORED] == COUNT, seconds=120 + COUNT / 100)
             running.terminate()
             assert running.wait(20) == 0  # SIGTERM ends it cleanly
         finally:
