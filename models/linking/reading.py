@@ -67,6 +67,8 @@ class Reading:
                 continue
             if not pattern.candidates or (pattern.is_code and start < told):
                 continue
+            if pattern.text[:2] == "st" and body[start - 1 : start] == "*":
+                hit = Hit(start - 1, end, pattern)
             verdict = self._alone(hit)
             if isinstance(verdict, str):
                 waiting.append((hit, verdict))
@@ -157,8 +159,6 @@ class Reading:
                 return "out_of_date"
             if not self.text[self.places[start]].isupper() and self.text[self.places[start]] not in "ＮＣ":
                 return "common_word"
-        if start and body[start - 1] == "*":
-            start -= 1
         return Accepted(start, end, owner.security, "name", 0.97)
 
     def _owner(self, candidates: tuple[Candidate, ...]) -> Candidate:

