@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import tomllib
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, unquote, urlsplit
@@ -102,6 +103,26 @@ class IngestSettings(Section):
     silent_after_hours: float = Field(6.0, gt=0)  # a feed without anything new for so long is reported as silent
 
 
+class AlertSettings(Section):
+    """Alert subscriptions and their delivery."""
+
+    poll_seconds: float = Field(0.5, gt=0, le=60)  # how often newly stored documents are asked for
+    window_seconds: float = Field(60.0, gt=0, le=3600)  # how often watches over windows are asked
+    max_age_hours: float = Field(24.0, gt=0, le=120)  # documents published longer ago tell nobody
+    timeout_seconds: float = Field(10.0, gt=0, le=120)  # of one delivery
+    allow_networks: str = ""  # private networks that channels may reach: 10.0.0.0/8,127.0.0.1
+    web_port: int = Field(6068, ge=0, le=65535)  # feeds and mute links, on loopback; 0: none
+    public_url: str = ""  # where readers reach them; empty: loopback
+    dashboard_url: str = ""  # where readers reach the dashboard; empty: its host and port
+
+    @field_validator("allow_networks")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            ip_network(part, strict=False)
+        return value
+
+
 class DashboardSettings(Section):
     """The Streamlit pages."""
 
@@ -125,6 +146,7 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     ingest: IngestSettings = IngestSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    alerts: AlertSettings = AlertSettings()
 
     @field_validator("kafka")
     @classmethod
@@ -266,7 +288,11 @@ def read() -> Settings:
             key = ".".join(str(part) for part in item["loc"])
             variable = PREFIX + "__".join(str(part).upper() for part in item["loc"])
             place = f"environment variable {variable}" if variable in os.environ else origin or "the settings"
-            problem = "unknown key" if item["type"] == "extra_forbidden" else f"{item['msg']} (got {redact(str(item['input']))!r})"
+            problem = (
+                "unknown key"
+                if item["type"] == "extra_forbidden"
+                else f"{item['msg']} (got {redact(str(item['input']))!r})"
+            )
             lines.append(f"{key} in {place}: {problem}")
         raise SettingsError("; ".join(lines) + "; docs/operations.md describes every key") from None
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stream.alerts.rules import Rule, codes
 from stream.alerts.sql import PERIOD, Where
 
-MAX_ROWS = 3_000_000
+MAX_ROWS = 900_000
 MAX_CODES = 12  # a document that names more pairs nothing: it is a list
 
 
@@ -27,19 +27,21 @@ class Frame:
     publishers: NDArray[Any]
     tones: NDArray[np.float64]
     ids: NDArray[Any]
+    live: NDArray[np.bool_]  # no backfill: only these can raise an alarm
 
 
-def read(client: Client, rule: Rule, low: datetime, high: datetime, *, backfill: bool = True) -> dict[str, Frame]:
-    """Key -> frame, of what the rule's condition picks from `low` to `high`. Values of `backfill` count as usual."""
+def read(client: Client, rule: Rule, low: datetime, high: datetime) -> dict[str, Frame]:
+    """Key -> frame, of what the rule's condition picks from `low` to `high`."""
     where = Where()
     clause = where.clause(rule.when)
     key = _key(rule, where)
     parameters = where.parameters | {"low": low, "high": high}
     sql = f"""
     SELECT toUnixTimestamp64Milli(published_at) / 1000 AS at, {key} AS key, copy_number <= 1 AS first,
-        if(publisher = '', source, publisher) AS by, sentiment_score, id
+        if(publisher = '', source, publisher) AS by, sentiment_score, id,
+        NOT backfill AS live
     FROM documents FINAL
-    WHERE {PERIOD} AND {clause}{"" if backfill else " AND NOT backfill"}
+    WHERE {PERIOD} AND {clause}
     ORDER BY at, id LIMIT {MAX_ROWS}
     """
     columns = client.query(sql, parameters=parameters).result_columns
@@ -47,11 +49,11 @@ def read(client: Client, rule: Rule, low: datetime, high: datetime, *, backfill:
 
 
 def split(columns: Sequence[Sequence[Any]]) -> dict[str, Frame]:
-    """Columns (time, key, first, publisher, tone, id), sorted by time, as a frame a key."""
+    """Columns (time, key, first, publisher, tone, id, live), sorted by time, as a frame a key."""
     keys, numbers = np.unique(np.asarray(columns[1], dtype=object).astype(str), return_inverse=True)
     order = np.argsort(numbers, kind="stable")
     cuts = np.searchsorted(numbers[order], np.arange(1, len(keys)))
-    kinds = (float, None, bool, object, float, object)
+    kinds = (float, None, bool, object, float, object, bool)
     arrays = [
         np.asarray(column, dtype=kind)[order] if kind else None for column, kind in zip(columns, kinds, strict=True)
     ]

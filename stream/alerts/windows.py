@@ -34,14 +34,18 @@ class Signal:
     ids: tuple[str, ...] = ()  # the latest documents, newest first
 
 
-def decide(rule: Rule, frames: Mapping[str, Frame], since: float, low: float, high: float) -> list[Signal]:
+def decide(
+    rule: Rule, frames: Mapping[str, Frame], since: float, low: float, high: float, *, live: bool = False
+) -> list[Signal]:
     """What the rule's watch says from `low` to `high`, without rests, in the order of time.
 
-    since: when the records begin. The frames must hold `history(rule)` seconds before `low`.
+    since: when the records begin; live: a backfilled document raises nothing. The frames must hold `history(rule)`
+    seconds before `low`.
     """
     found: list[Signal] = []
     for key, frame in frames.items():
-        moments = frame.times[(frame.times >= low) & (frame.times < high)]
+        asked = (frame.times >= low) & (frame.times < high) & (frame.live | (not live))
+        moments = frame.times[asked]
         if rule.burst and len(moments):
             found += _burst(rule.burst, key, frame, moments, since, high)
         elif rule.count and len(moments):
@@ -49,7 +53,7 @@ def decide(rule: Rule, frames: Mapping[str, Frame], since: float, low: float, hi
         elif rule.tone_turn and len(moments):
             found += _tone_turn(rule.tone_turn, key, frame, moments)
         elif first := rule.first_mention or rule.new_pair:
-            found += _first(first, key, frame, since, low, high)
+            found += _first(first, key, frame, since, asked)
         elif rule.silent:
             found += _silent(rule.silent, key, frame, low, high)
     return sorted(found, key=lambda signal: (signal.at, signal.key))
@@ -165,10 +169,10 @@ def _tone_turn(watch: ToneTurn, key: str, frame: Frame, moments: Floats) -> list
     return [Signal(key, moments[i], float(now[i]), float(before[i]), float(strength[i])) for i in np.flatnonzero(hit)]
 
 
-def _first(watch: First, key: str, frame: Frame, since: float, low: float, high: float) -> list[Signal]:
+def _first(watch: First, key: str, frame: Frame, since: float, asked: NDArray[np.bool_]) -> list[Signal]:
     gaps = np.diff(frame.times, prepend=-np.inf)
     known = frame.times - since >= watch.days * 86400  # before that nobody can say that it is the first
-    hit = (gaps > watch.days * 86400) & known & (frame.times >= low) & (frame.times < high)
+    hit = (gaps > watch.days * 86400) & known & asked
     quiet = np.minimum(gaps, frame.times - since) / 86400
     return [
         Signal(key, frame.times[i], 1.0, float(quiet[i]), float(quiet[i]), (str(frame.ids[i]),))

@@ -102,8 +102,8 @@ def test_mail_holds_hostile_titles_harmlessly(sender: Sender, mail: Mail) -> Non
     (got,) = mail.messages
     assert got["Bcc"] is None and "涨停" in got["Subject"] and "\n" not in got["Subject"]
     assert got["X-Fengxiang-Alert"] == "m1"
-    html = got.get_body(("html",))
-    assert html is not None and "<script" not in html.get_content() and "<at " not in html.get_content()
+    body = got.get_body(("plain",))
+    assert body is not None and "<script" not in body.get_content() and "<at " not in body.get_content()
 
 
 def test_apprise_s_own_json_service_is_reached(sender: Sender, webhook: Webhook) -> None:

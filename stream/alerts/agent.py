@@ -1,0 +1,269 @@
+"""The loop of `fengxiang alerts run`: stored documents and watches in, messages out.
+
+A firing is stored before anything is sent, a document is noted after its firings are stored, an outcome is stored
+after it is known. So a kill at any moment loses nothing; what was sent, and its outcome not yet stored, is sent once
+more under the same idempotency key. When the store goes away, everything is read back from it afterwards.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from clickhouse_connect.driver.client import Client
+
+from deploy.settings import Settings, secret
+from stream.alerts import guard, windows
+from stream.alerts.channels import Channel, ChannelBook, Safe, resolve
+from stream.alerts.deliver import Deliverer, Target
+from stream.alerts.facts import of_document, of_signal
+from stream.alerts.intake import Intake
+from stream.alerts.items import Item
+from stream.alerts.ledger import Attempt, Firing, Ledger
+from stream.alerts.match import Matcher
+from stream.alerts.message import Links, Message, compose
+from stream.alerts.send import Sender
+from stream.alerts.subscriptions import Book, Stored
+from stream.alerts.watch import Spoken, Watcher
+from stream.store import StoreAway, connect, first_line
+
+log = logging.getLogger(__name__)
+
+RELOAD_SECONDS = 2.0
+FORGET_SECONDS = 3600.0
+
+
+def clock() -> datetime:
+    """Now, to the millisecond, as the store keeps it."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+class Agent:
+    """One run over a connection: `step` does what is to be done now. Raises whatever the store raises."""
+
+    def __init__(
+        self, client: Client, settings: Settings, deliverer: Deliverer, watcher: Watcher, unsaved: list[Attempt]
+    ) -> None:
+        self._client, self._deliverer, self._watcher, self._unsaved = client, deliverer, watcher, unsaved
+        self._links = links(settings)
+        self._book = Book(client)
+        self._channel_book = ChannelBook(client, Safe.of(settings.data_dir))
+        self._intake = Intake(client, timedelta(hours=settings.alerts.max_age_hours))
+        if unsaved:
+            Ledger(client).note(unsaved)  # what was sent while the store was away
+            unsaved.clear()
+        self._ledger = Ledger.restored(client, clock())
+        self._stored: dict[str, Stored] = {}
+        self._channels: dict[tuple[str, str], Channel] = {}
+        self._state: tuple[int, int] | None = None
+        self._matcher = Matcher({})
+        self._next_reload = self._next_forget = 0.0
+        self._acknowledged_from = clock() - timedelta(days=1)
+
+    def step(self, wait: float) -> None:
+        """Everything that is due; returns after about `wait` seconds, or at once while there is more."""
+        end = time.monotonic() + wait
+        self._reload()
+        items = self._intake.take(clock())
+        self._ledger.write(self._of_documents(items))
+        self._intake.done(items)
+        self._ledger.write(self._of_watches())
+        self._submit()
+        while True:
+            self._deliverer.pump()
+            self._save(self._deliverer.results(wait=0.02))
+            left = end - time.monotonic()
+            if left <= 0 or items:
+                return
+            if not self._deliverer.busy:
+                time.sleep(min(left, 0.05))
+
+    # ------------------------------------------------------------------
+
+    def _of_documents(self, items: list[Item]) -> list[Firing]:
+        now, firings = clock(), []
+        for item in items:
+            for id_ in self._matcher.match(item):
+                stored = self._stored[id_]
+                fact = of_document(stored.subscription, item, self._ledger.lately(id_, now))
+                firing = self._ledger.fire(stored, fact, group=item.story, what=item.id, now=now)
+                firings += [firing] if firing else []
+        return firings
+
+    def _of_watches(self) -> list[Firing]:
+        firings = []
+        with suppress(queue.Empty):
+            while True:
+                firing = self._of_watch(self._watcher.spoken.get_nowait())
+                firings += [firing] if firing else []
+        return firings
+
+    def _of_watch(self, spoken: Spoken) -> Firing | None:
+        subscription, signal = spoken.stored.subscription, spoken.signal
+        stored = self._stored.get(subscription.id)
+        if stored is None:
+            return None
+        codes = {code for code in signal.key.split(" ") if "." in code} | set(subscription.when.security)
+        fact = of_signal(subscription, signal, spoken.documents, security_names(codes))
+        rest = windows.rest(subscription)
+        group = f"{subscription.kind} {signal.key}"
+        if rest:
+            return self._ledger.fire(stored, fact, group=group, what=str(round(signal.at)), now=clock(), rest=rest)
+        what = signal.ids[0]  # said once of this document, however often the watch is asked
+        return self._ledger.fire(stored, fact, group=f"{group} {what}", what=what, now=clock(), rest=float("inf"))
+
+    def _submit(self) -> None:
+        for id_, name, firings in self._ledger.due(clock()):
+            if self._deliverer.has(id_, name):
+                continue
+            first = firings[0]
+            channel = resolve(first.owner, name, self._channels)
+            if channel is None:
+                problem = f"there is no channel {name!r}: `fengxiang alerts channels add` makes one"
+                self._save([_given_up(first, name, problem)])
+                continue
+            target = Target(self._message(id_, firings), name, first.due_at, self._ledger.tries.get((id_, name), 0))
+            self._deliverer.submit(target, channel)
+
+    def _message(self, id_: str, firings: list[Firing]) -> Message:
+        stored = self._stored.get(firings[0].subscription_id)
+        if stored is None:
+            return compose(id_, firings, self._links)
+        subscription = stored.subscription
+        return compose(id_, firings, self._links, language=subscription.language, time_zone=subscription.time_zone)
+
+    def _save(self, attempts: list[Attempt]) -> None:
+        self._unsaved += attempts  # kept there should the store fail now
+        if self._unsaved:
+            self._ledger.note(self._unsaved)
+            self._unsaved.clear()
+
+    def _reload(self) -> None:
+        if time.monotonic() < self._next_reload:
+            return
+        self._next_reload = time.monotonic() + RELOAD_SECONDS
+        self._acknowledge()
+        if time.monotonic() > self._next_forget:
+            self._next_forget = time.monotonic() + FORGET_SECONDS
+            self._ledger.forget(clock())
+        state = self._book.state()
+        if state == self._state:
+            return
+        self._stored = {s.subscription.id: s for s in self._book.all() if s.subscription.enabled}
+        self._channels, problems = self._channel_book.all()
+        for problem in problems:
+            log.error("channel %s", problem)
+        self._matcher = Matcher({id_: stored.subscription for id_, stored in self._stored.items()})
+        self._watcher.follow(list(self._stored.values()))
+        self._state = state
+        log.info("%d subscriptions, %d channels", len(self._stored), len(self._channels))
+
+    def _acknowledge(self) -> None:
+        sql = (
+            "SELECT message_id FROM alert_deliveries WHERE state = 'acknowledged' AND at > {since:DateTime64(3, 'UTC')}"
+        )
+        rows = self._client.query(sql, parameters={"since": self._acknowledged_from}).result_rows
+        self._ledger.acknowledge(str(row[0]) for row in rows)
+
+
+def run(settings: Settings, ended: threading.Event, ready: Callable[[], None] = lambda: None) -> None:
+    """Work until `ended` is set. Raises `AlreadyRunning` where another process does it on this data folder."""
+    with alone(settings.data_dir):
+        sender = Sender(guard.networks(settings.alerts.allow_networks), settings.alerts.timeout_seconds)
+        deliverer = Deliverer(sender.send, clock)
+        watcher = Watcher(lambda: connect(settings, writer=False), clock, settings.alerts.window_seconds)
+        watcher.start()
+        unsaved: list[Attempt] = []
+        try:
+            while not ended.is_set():
+                _run_once(settings, deliverer, watcher, unsaved, ended, ready)
+        finally:
+            watcher.stop()
+            deliverer.close()
+            with suppress(Exception):
+                unsaved += deliverer.results()
+                Ledger(connect(settings, writer=True)).note(unsaved)
+            sender.close()
+
+
+def _run_once(
+    settings: Settings,
+    deliverer: Deliverer,
+    watcher: Watcher,
+    unsaved: list[Attempt],
+    ended: threading.Event,
+    ready: Callable[[], None],
+) -> None:
+    """One connection's life; returns when the store went away, after a pause."""
+    client: Client | None = None
+    try:
+        client = connect(settings, writer=True)
+        agent = Agent(client, settings, deliverer, watcher, unsaved)
+        ready()
+        while not ended.is_set():
+            agent.step(settings.alerts.poll_seconds)
+    except StoreAway as error:
+        log.warning("%s; trying again", error)
+        ended.wait(1.0)
+    except Exception as error:
+        log.exception("starting again from what is stored: %s", first_line(error))
+        ended.wait(1.0)
+    finally:
+        if client is not None:
+            with suppress(Exception):
+                client.close()
+
+
+def links(settings: Settings) -> Links:
+    """Addresses in messages, and the key of those that act."""
+    alerts = settings.alerts
+    dashboard = alerts.dashboard_url or f"http://{settings.dashboard.host}:{settings.dashboard.port}"
+    pages = alerts.public_url or f"http://127.0.0.1:{alerts.web_port}"
+    return Links(dashboard.rstrip("/"), pages.rstrip("/"), secret(settings.data_dir, "alert-links"))
+
+
+def security_names(codes: set[str]) -> dict[str, str]:
+    """Code -> today's name, of those that the securities table knows."""
+    if not codes:
+        return {}
+    from models.securities.table import load
+
+    table = load()
+    return {code: security.name for code in codes if (security := table.by_code(code)) is not None}
+
+
+class AlreadyRunning(RuntimeError):
+    """Another process delivers the alerts of this data folder."""
+
+
+@contextmanager
+def alone(data_dir: Path) -> Iterator[None]:
+    """Holds the lock of the data folder; a killed process releases it. Raises `AlreadyRunning`."""
+    path = data_dir / "run" / "alerts.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise AlreadyRunning(f"alerts are running already here (lock {path}); one process is enough") from None
+        yield
+
+
+def _given_up(firing: Firing, channel: str, reason: str) -> Attempt:
+    return Attempt(
+        message_id=firing.message_id,
+        subscription_id=firing.subscription_id,
+        channel=channel,
+        attempt=0,
+        state="gave_up",
+        at=clock(),
+        detail=reason,
+    )

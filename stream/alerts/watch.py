@@ -1,0 +1,130 @@
+"""Asks the watches of all subscriptions, on a timer and in a thread of its own, so that documents don't wait for it."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from clickhouse_connect.driver.client import Client
+
+from stream.alerts import frames, windows
+from stream.alerts.items import Item, load
+from stream.alerts.rules import Rule, seconds, to_json
+from stream.alerts.subscriptions import Stored
+from stream.alerts.windows import Signal
+from stream.store import StoreAway
+
+log = logging.getLogger(__name__)
+
+LOOK_BACK = 3600.0  # seconds: documents that are stored late still raise their watch
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A signal with its subscription and the documents to show."""
+
+    stored: Stored
+    signal: Signal
+    documents: tuple[Item, ...]
+
+
+class Watcher(threading.Thread):
+    """connect: a client of its own, or `StoreAway`; `spoken` receives what the watches say."""
+
+    def __init__(self, connect: Callable[[], Client], clock: Callable[[], datetime], interval: float) -> None:
+        super().__init__(name="watcher", daemon=True)
+        self._connect, self._clock, self._interval = connect, clock, interval
+        self._subscriptions: Sequence[Stored] = ()
+        self._ended = threading.Event()
+        self.spoken: queue.SimpleQueue[Spoken] = queue.SimpleQueue()
+
+    def follow(self, subscriptions: Sequence[Stored]) -> None:
+        """From now on these."""
+        self._subscriptions = [s for s in subscriptions if s.subscription.enabled and s.subscription.kind != "document"]
+
+    def stop(self) -> None:
+        self._ended.set()
+
+    def run(self) -> None:
+        client: Client | None = None
+        while not self._ended.is_set():
+            if self._subscriptions:
+                try:
+                    client = client or self._connect()
+                    self._ask_all(client)
+                except StoreAway as error:
+                    log.warning("%s", error)
+            self._ended.wait(self._interval)
+        if client is not None:
+            client.close()
+
+    def _ask_all(self, client: Client) -> None:
+        now = self._clock()
+        answers: dict[str, list[tuple[Signal, tuple[Item, ...]]]] = {}  # equal rules are asked once
+        for stored in self._subscriptions:
+            if self._ended.is_set():
+                return
+            rule = stored.subscription
+            name = to_json(bare(rule))
+            try:
+                if name not in answers:
+                    answers[name] = [(s, documents(client, s)) for s in ask(client, rule, now)]
+            except Exception as error:  # noqa: BLE001 - one rule that can't be asked must not silence the others
+                log.error("the watch of «%s» can't be asked: %s", rule.name, " ".join(str(error).split())[:300])
+                continue
+            for signal, items in answers[name]:
+                self.spoken.put(Spoken(stored, signal, items))
+
+
+def ask(client: Client, rule: Rule, now: datetime) -> list[Signal]:
+    """What a rule's watch says now, at most one signal a key."""
+    if rule.trouble:
+        return trouble(client, rule, now)
+    high = now.timestamp()
+    low = high - LOOK_BACK
+    start = datetime.fromtimestamp(low - windows.history(rule) - 86400, UTC)
+    known = frames.read(client, rule, start, now)
+    signals = windows.decide(rule, known, frames.since(client), low, high, live=True)
+    latest = {signal.key: signal for signal in signals}  # the latest of each key tells most
+    span = windows.window_of(rule)
+    return [s if s.ids else windows.with_documents(s, known[s.key], span) for s in latest.values()]
+
+
+def trouble(client: Client, rule: Rule, now: datetime) -> list[Signal]:
+    """Whether documents are late, or too many of them can't be read."""
+    watch = rule.trouble
+    assert watch is not None
+    values = {"since": now - timedelta(seconds=seconds(watch.window)), "oldest": now - timedelta(days=3)}
+    late, stored = client.query(
+        "SELECT quantileExact(0.5)(dateDiff('millisecond', fetched_at, stored_at)) / 1000, count() FROM documents"
+        " WHERE published_at > {oldest:DateTime64(3, 'UTC')} AND stored_at > {since:DateTime64(3, 'UTC')}"
+        " AND NOT backfill",
+        parameters=values,
+    ).result_rows[0]
+    dead = client.query(
+        "SELECT count() FROM dead_letters FINAL WHERE failed_at > {since:DateTime64(3, 'UTC')}", parameters=values
+    ).result_rows[0][0]
+    at, found = now.timestamp(), []
+    if stored and late > seconds(watch.behind):
+        found.append(Signal("late", at, float(late), float(seconds(watch.behind)), float(late)))
+    if dead >= 5 and dead / (dead + stored) > watch.dead_share:
+        found.append(Signal("dead", at, dead / (dead + stored), watch.dead_share, dead / (dead + stored)))
+    return found
+
+
+def documents(client: Client, signal: Signal) -> tuple[Item, ...]:
+    """The documents that a signal names, newest first."""
+    if not signal.ids:
+        return ()
+    around = [datetime.fromtimestamp(signal.at + days * 86400, UTC) for days in (-40, 1)]
+    found = {item.id: item for item in load(client, signal.ids, around[0], around[1])}
+    return tuple(found[id_] for id_ in signal.ids if id_ in found)
+
+
+def bare(rule: Rule) -> Rule:
+    """The rule without the manners of its subscription."""
+    return Rule(**{name: getattr(rule, name) for name in Rule.__struct_fields__})
