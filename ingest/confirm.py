@@ -119,7 +119,7 @@ class Confirmer:
 
     def step(self) -> int:
         """Look once; how many messages were confirmed. What the store raises goes to the caller."""
-        whole = self._clock() - self._whole_at >= self._patience
+        whole = self._due()
         overdue: list[Sent] = []
         newest: dict[Partition, Sent] = {}
         confirmed = after = 0
@@ -142,17 +142,24 @@ class Confirmer:
         return confirmed
 
     def follow(self, logs: dict[str, str]) -> int:
-        """Rule 1: take note of the topics' identities, set pending what was sent to others; how many."""
-        if logs == self._logs:
+        """Rule 1: take note of the topics' identities, set pending what was sent to others; how many.
+
+        Looks again before each whole step, since a publisher may note an acknowledgement of the old log late.
+        """
+        if logs != self._logs:
+            self._logs = logs
+            self._partitions.clear()  # offsets of another log say nothing here
+        elif not self._due():
             return 0
-        self._logs = logs
-        self._partitions.clear()  # offsets of another log say nothing here
         again = sum(self._outbox.send_lost_again(topic, identity) for topic, identity in logs.items())
         if again:
             log.warning("Kafka's log was made anew: sending %d unconfirmed messages again", again)
         return again
 
     # ------------------------------------------------------------------ steps
+
+    def _due(self) -> bool:
+        return self._clock() - self._whole_at >= self._patience
 
     def _confirm(self, page: Sequence[Sent]) -> list[Sent]:
         """Settle what the store has; return the rest."""

@@ -18,8 +18,8 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -37,6 +37,10 @@ class State(IntEnum):
 
 class OutboxFull(RuntimeError):
     """The outbox reached `ingest.outbox_limit_mb` (or the disk is full): nothing of the batch was taken; try later."""
+
+
+class OutboxBroken(RuntimeError):
+    """The outbox's file can't be read; the text names it and the remedy."""
 
 
 class Entry(NamedTuple):
@@ -148,9 +152,10 @@ class Outbox:
         self._clock = clock
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        with _first_opening(path):
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
         with self._lock:
@@ -305,6 +310,21 @@ class Outbox:
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._db, self._lock)
+
+
+@contextmanager
+def _first_opening(path: Path) -> Iterator[None]:
+    """One process at a time: switching a new file to WAL does not wait for others by itself. Raises `OutboxBroken`."""
+    with path.with_suffix(".open").open("w") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        try:
+            yield
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise OutboxBroken(
+                f"{path} is damaged ({error}): move it away; what was in it and not yet stored must be ingested again"
+            ) from error
 
 
 class _Transaction:

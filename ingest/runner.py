@@ -15,12 +15,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Protocol
 
-from deploy.settings import Settings, load, secret
+from deploy.settings import Settings, SettingsError, load, secret
 from ingest.drain import Drain, outbox_of
 from ingest.feeds.registry import pollers
 from ingest.folder import Folder
 from ingest.health import Health
-from ingest.outbox import Outbox, OutboxFull
+from ingest.outbox import Outbox, OutboxBroken, OutboxFull
 from ingest.push import Push
 from ingest.store import Store, StoreAway
 
@@ -107,4 +107,7 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run(settings, stop)
+    try:
+        run(settings, stop)
+    except (SettingsError, OutboxBroken) as error:
+        raise SystemExit(f"ingestor: {error}") from error

@@ -25,7 +25,7 @@ from deploy.settings import Settings, load
 from ingest.drain import Drain, outbox_of
 from ingest.fields import KINDS, Options, RowError
 from ingest.files import FileError, Item, Reader
-from ingest.outbox import Outbox, OutboxFull, State
+from ingest.outbox import Outbox, OutboxBroken, OutboxFull, State
 from ingest.pdf import ReportReader
 from ingest.polite import Fetcher
 from ingest.times import parse_time
@@ -63,7 +63,10 @@ def command(
     reader = _reader(settings, pdfs, map_ or [], kind, source, date)
     _check(inputs or [], sample)
     console = Console(stderr=True)
-    outbox = outbox_of(settings)
+    try:
+        outbox = outbox_of(settings)
+    except OutboxBroken as error:
+        raise UserError(str(error)) from error
     drain = Drain(settings, outbox)
     drain.start()
     try:

@@ -196,6 +196,17 @@ def test_a_restarted_broker_gets_everything_unconfirmed_again(outbox: Outbox, cl
     assert outbox.counts()[State.STORED] == 50
 
 
+def test_an_acknowledgement_noted_late_is_found_too(outbox: Outbox, clock: Clock) -> None:
+    add(outbox, 10)
+    line = Pipeline(outbox, clock)
+    entries = outbox.pending(10)
+    new = {DOCUMENTS: "log-2", DEAD: "dead-2"}
+    line.confirmer.follow(new)
+    outbox.mark_sent([(entry, 0, 500 + n) for n, entry in enumerate(entries)], LOGS[DOCUMENTS])
+    clock.pass_(PATIENCE)
+    assert line.confirmer.follow(new) == 10
+
+
 def test_messages_behind_a_lost_page_are_confirmed(outbox: Outbox, clock: Clock) -> None:
     add(outbox, PAGE + 100)
     line = Pipeline(outbox, clock)

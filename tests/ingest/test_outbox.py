@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.outbox import Outbox, OutboxFull, Ownership, State
+from ingest.outbox import Outbox, OutboxBroken, OutboxFull, Ownership, State
 from models.records import Document
 from stream.records import DEAD, DOCUMENTS, decode
 from tests.ingest.make import NOW, Clock, document, letter
@@ -173,3 +173,9 @@ def test_notes(outbox: Outbox) -> None:
     assert outbox.note("rss") == {}
     outbox.set_note("rss", {"etag": "x"})
     assert outbox.note("rss") == {"etag": "x"}
+
+
+def test_a_damaged_file_is_named_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "outbox.db").write_bytes(b"not a database" * 1000)
+    with pytest.raises(OutboxBroken, match="move it away"):
+        Outbox(tmp_path / "outbox.db", limit_bytes=10**8)
