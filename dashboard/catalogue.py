@@ -100,7 +100,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "details": ("详情", "Details"),
     # overview
     "as_of": ("截至 {at}", "As of {at}"),
-    "history_note": ("数据停在 {ago}", "newest data {ago}"),
     "live": ("实时", "Live"),
     "documents": ("文档", "Documents"),
     "stories": ("独立事件", "Stories"),

@@ -2,7 +2,7 @@
 
 `bound` ties a widget to a URL parameter by the value's own name (never by its label, which changes with the language).
 The URL wins when it differs from what was last seen in it (a link was followed); otherwise the widget wins and the URL
-follows. Values at their default stay out of the URL.
+follows. Values at their default stay out of the URL, unless the default itself comes from the data (`always`).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ def bound(
     default: Any,
     *args: Any,
     options: Collection[Any] = (),
+    always: bool = False,
     **more: Any,
 ) -> Any:
     """The value of `widget(label, [options], key=key, ...)`, tied to the URL parameter `key`.
@@ -46,7 +47,7 @@ def bound(
         st.session_state[key] = default
     value = widget(label, *([list(options)] if options else []), *args, key=key, **more)
     kept[key] = value
-    written = "" if value == default else encode(value)
+    written = "" if value == default and not always else encode(value)
     if written:
         st.query_params[key] = written
     elif key in st.query_params:
@@ -84,7 +85,9 @@ def shared() -> dict[str, str]:
     return {key: seen[key] for key in SHARED if seen.get(key)}
 
 
-def segments(label: str, key: str, options: Collection[str], default: str, names: Callable[[str], str]) -> str:
+def segments(
+    label: str, key: str, options: Collection[str], default: str, names: Callable[[str], str], always: bool = False
+) -> str:
     """One of a few values, always one."""
     value = bound(
         st.segmented_control,
@@ -95,6 +98,7 @@ def segments(label: str, key: str, options: Collection[str], default: str, names
         format_func=names,
         required=True,
         label_visibility="collapsed",
+        always=always,
     )
     return str(value or default)
 
@@ -109,7 +113,7 @@ def language_switch() -> None:
 def window_controls(first: datetime, newest: datetime, busy: str) -> scope.Scope:
     """The window and counting controls; `busy` is the preset to start with."""
     busy = str(st.session_state.setdefault("default_window", busy))
-    preset = segments(say("window"), "w", scope.PRESETS, busy, lambda key: say(f"window_{key}"))
+    preset = segments(say("window"), "w", scope.PRESETS, busy, lambda key: say(f"window_{key}"), always=True)
     custom: tuple[date, date] | None = None
     if preset == "custom":
         earliest, last = first.astimezone(SHANGHAI).date(), newest.astimezone(SHANGHAI).date()

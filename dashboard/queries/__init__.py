@@ -25,7 +25,9 @@ def counted(basis: str, id_: str = "document_id") -> str:
 
 def bucket(scope: Scope) -> str:
     """Start of the trend's step in Shanghai, as text without a zone: a chart then shows it as it stands."""
-    return f"formatDateTime(toStartOfInterval(published_at, INTERVAL {scope.step} MINUTE), '%Y-%m-%dT%H:%i:%S')"
+    days = scope.step // 1440  # whole days have a unit of their own: minutes are counted from midnight in UTC
+    every = {0: f"{scope.step} MINUTE", 1: "1 DAY"}.get(days, "1 WEEK")
+    return f"formatDateTime(toStartOfInterval(published_at, INTERVAL {every}), '%Y-%m-%dT%H:%i:%S')"
 
 
 def windowed(scope: Scope, **more: Any) -> dict[str, Any]:

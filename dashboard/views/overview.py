@@ -179,8 +179,10 @@ def _feed() -> None:
     """The newest documents, refreshed by themselves; the store going away for a moment leaves what is shown."""
     try:
         shown = st.session_state["feed"] = rows(read(sql.feed(""), fresh=True)), frame.names()
+        note = ""
     except StoreError:
         shown = st.session_state.get("feed", ([], {}))
+        note = say("reconnecting")
     documents, names = shown
     if not documents:
         return
@@ -192,7 +194,7 @@ def _feed() -> None:
         html(
             '<div class="fx-box fx-feed">{head}<button class="fx-more" hidden data-label="{label}"></button>'
             '<div class="fx-scroll" style="max-height:{h}px">{items}</div></div>',
-            head=blocks.heading(say("feed"), say("as_of", at=clock(now)[:16])),
+            head=blocks.heading(say("feed"), note or say("as_of", at=clock(now)[:16])),
             label=say("feed_new"),
             h=820,
             items=items,

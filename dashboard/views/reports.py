@@ -147,6 +147,7 @@ def _weekly(view: frame.View) -> None:
             weeks[0],
             options=weeks,
             format_func=lambda w: labels.get(w, w),
+            always=True,
             width=280,
         )
         digest = weekly.digest(str(week or weeks[0]), view.first.astimezone(SHANGHAI), frame.names(), lambda q: read(q))

@@ -55,6 +55,7 @@ def _choose() -> str:
         next(iter(labels)),
         options=list(labels),
         format_func=lambda code: labels.get(code, code),
+        always=True,
         label_visibility="collapsed",
         placeholder=say("security_find"),
     )

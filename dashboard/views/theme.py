@@ -56,6 +56,7 @@ def _choose(ranked: list[baseline.ThemeRow]) -> str:
         options=list(counts),
         format_func=lambda t: f"{theme_name(t)} {number(counts[t].count)}{' ⚡' if counts[t].burst else ''}",
         required=True,
+        always=True,
         label_visibility="collapsed",
     )
     return str(chosen or next(iter(counts)))

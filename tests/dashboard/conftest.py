@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from deploy.settings import Settings
 from stream.migrate import migrate
@@ -17,6 +17,8 @@ from tests.dashboard.site import Site
 from tests.fixtures.clickhouse import ClickHouseServer
 
 DATABASE = "dashboard_pages"
+expect.set_options(timeout=20_000)
+
 # Titles that would do something if they were rendered instead of shown.
 HOSTILE = (
     '<script>window.hacked=1</script><img src=x onerror="window.hacked=1">',

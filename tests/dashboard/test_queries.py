@@ -1,0 +1,222 @@
+"""The pages' SQL against the same figures counted in Python, on rows that were also replayed and buried."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pandas as pd
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from dashboard import queries
+from dashboard.queries import documents, overview, reports, security, system, theme
+from dashboard.query import SHANGHAI, Query
+from dashboard.scope import BASES, Scope, window
+from stream.records import AnalysedDocument
+from tests.dashboard.conftest import schema
+from tests.dashboard.seed import Seed, make, weekly_report
+from tests.fixtures.clickhouse import ClickHouseServer
+
+DATABASE = "dashboard_queries"
+
+
+@pytest.fixture(scope="module")
+def store(clickhouse_server: ClickHouseServer) -> Iterator[tuple[Client, list[AnalysedDocument]]]:
+    """The sample corpus, every row written twice."""
+    schema(clickhouse_server, DATABASE)
+    seed = Seed()
+    seed.add_corpus()
+    seed.add(weekly_report())
+    tables = {name: list(rows) for name, rows in seed.rows.tables.items()}
+    with clickhouse_server.client(database=DATABASE) as client:
+        seed.insert(client)
+        seed.rows.tables |= tables
+        seed.insert(client)
+        with clickhouse_server.client(database=DATABASE, writer=False) as reader:
+            yield reader, seed.messages
+
+
+def run(client: Client, made: Query) -> list[dict[str, Any]]:
+    result = client.query(made.sql, parameters=made.parameters)
+    return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
+
+
+def scope_of(messages: list[AnalysedDocument], preset: str, basis: str = "raw") -> Scope:
+    return window(preset, max(m.document.published_at for m in messages), basis)
+
+
+def within(messages: list[AnalysedDocument], scope: Scope, back: int = 0) -> list[AnalysedDocument]:
+    start, end = scope.start - back * scope.period, scope.end - back * scope.period
+    return [m for m in messages if start <= m.document.published_at < end]
+
+
+def counted(messages: list[AnalysedDocument], basis: str) -> int:
+    key = {
+        "raw": lambda m: m.document.id,
+        "story": lambda m: m.analysis.story_id,
+        "publisher": lambda m: m.document.publisher,
+    }[basis]
+    return len({key(m) for m in messages})
+
+
+def test_extent(store: tuple[Client, list[AnalysedDocument]]) -> None:
+    client, messages = store
+    times = [m.document.published_at for m in messages]
+    row = run(client, queries.extent())[0]
+    assert (row["first"], row["newest"], row["n"]) == (min(times), max(times), len(messages))
+
+
+@pytest.mark.parametrize("preset", ["1h", "today", "5d", "30d"])
+def test_headline_counts_every_window(store: tuple[Client, list[AnalysedDocument]], preset: str) -> None:
+    client, messages = store
+    scope = scope_of(messages, preset)
+    rows = {row["back"]: row for row in run(client, overview.headline(scope))}
+    assert set(rows) == {k for k in range(scope.history + 1) if within(messages, scope, k)}
+    for back, row in rows.items():
+        inside = within(messages, scope, back)
+        assert row["documents"] == counted(inside, "raw")
+        assert row["stories"] == counted(inside, "story")
+        assert row["publishers"] == counted(inside, "publisher")
+        assert row["tone"] == pytest.approx(sum(m.analysis.sentiment.score for m in inside) / len(inside), abs=1e-5)
+
+
+@pytest.mark.parametrize("basis", BASES)
+def test_theme_counts(store: tuple[Client, list[AnalysedDocument]], basis: str) -> None:
+    client, messages = store
+    scope = scope_of(messages, "30d", basis)
+    inside: dict[str, list[AnalysedDocument]] = defaultdict(list)
+    for message in within(messages, scope):
+        for found in message.analysis.themes:
+            inside[found.theme].append(message)
+    expected = {name: counted(of_theme, basis) for name, of_theme in inside.items()}
+    now = {row["theme"]: row["n"] for row in run(client, overview.themes(scope)) if row["back"] == 0}
+    assert now == expected
+    steps = run(client, overview.theme_steps(scope))
+    if basis == "raw":
+        totals: Counter[str] = Counter()
+        for row in steps:
+            totals[row["theme"]] += row["n"]
+        assert dict(totals) == expected
+    for name in expected:
+        head = {row["back"]: row for row in run(client, theme.headline(scope, name))}[0]
+        assert head[{"raw": "documents", "story": "stories", "publisher": "publishers"}[basis]] == expected[name]
+
+
+def test_steps_are_shanghai_clock_time(store: tuple[Client, list[AnalysedDocument]]) -> None:
+    client, messages = store
+    scope = scope_of(messages, "30d")
+    days = Counter(f"{m.document.published_at.astimezone(SHANGHAI):%Y-%m-%dT00:00:00}" for m in within(messages, scope))
+    found: Counter[str] = Counter()
+    for row in run(client, overview.tone_steps(scope)):
+        found[row["at"]] += row["n"]
+    assert found == days
+
+
+def test_security_counts_and_mentions(store: tuple[Client, list[AnalysedDocument]]) -> None:
+    client, messages = store
+    scope = scope_of(messages, "30d")
+    inside = within(messages, scope)
+    by_code: Counter[str] = Counter()
+    for message in inside:
+        by_code.update({m.code for m in message.analysis.mentions})
+    movers = {row["code"]: row["n"] for row in run(client, overview.movers(scope)) if row["back"] == 0}
+    assert movers == dict(by_code)
+    code = by_code.most_common(1)[0][0]
+    rows = run(client, security.mentions(scope, code, limit=1000))
+    expected = [m for message in inside for m in message.analysis.mentions if m.code == code]
+    assert len(rows) == len(expected)
+    for row in rows:
+        start = row["start"] - row["sentence_start"]
+        assert row["sentence"][start : start + len(row["surface"])] == row["surface"]
+        assert row["title"]
+    negative = run(client, security.mentions(scope, code, "negative", 1000))
+    assert len(negative) == sum(m.sentiment.label == "negative" for m in expected)
+    pairs = {(row["a"], row["b"]): row["n"] for row in run(client, theme.pairs(scope, limit=10_000))}
+    peers = {row["peer"]: row["n"] for row in run(client, security.peers(scope, code))}
+    for peer, n in peers.items():
+        assert pairs[min(code, peer), max(code, peer)] == n
+
+
+def test_search_finds_exactly_the_texts_with_every_word(store: tuple[Client, list[AnalysedDocument]]) -> None:
+    client, messages = store
+    scope = scope_of(messages, "30d")
+    for words in ("版号", "游戏 增长", "AIGC", "aigc", "没有这样的词语", "100%", "'; DROP TABLE documents --", "_"):
+
+        def holds(message: AnalysedDocument, wanted: str = words) -> bool:
+            return all(
+                word.lower() in message.document.title.lower() or word.lower() in message.document.body.lower()
+                for word in wanted.split()
+            )
+
+        expected = {m.document.id for m in within(messages, scope) if holds(m)}
+        filter_ = documents.Filter(text=words)
+        rows = run(client, documents.listed(scope, filter_, limit=1000))
+        assert {row["id"] for row in rows} == expected, words
+        assert run(client, documents.found(scope, filter_))[0]["documents"] == len(expected)
+        if expected and " " not in words:
+            passages = run(client, documents.passages(scope, filter_, sorted(expected)))
+            in_body = {m.document.id for m in messages if words.lower() in m.document.body.lower()}
+            assert all(words.lower() in row["passage"].lower() for row in passages if row["id"] in in_body)
+
+
+def test_filters_combine(store: tuple[Client, list[AnalysedDocument]]) -> None:
+    client, messages = store
+    scope = scope_of(messages, "30d")
+    filter_ = documents.Filter(themes=("game", "aigc"), tone="positive", kinds=("wire",), first_only=True)
+    expected = {
+        m.document.id
+        for m in within(messages, scope)
+        if {t.theme for t in m.analysis.themes} & {"game", "aigc"}
+        and (m.analysis.sentiment.label, m.document.kind, m.analysis.copy_number) == ("positive", "wire", 1)
+    }
+    assert expected
+    assert {row["id"] for row in run(client, documents.listed(scope, filter_, limit=1000))} == expected
+
+
+@pytest.mark.parametrize("order", ["spread", "fastest", "newest"])
+def test_stories_fold_copies(store: tuple[Client, list[AnalysedDocument]], order: str) -> None:
+    client, messages = store
+    scope = scope_of(messages, "30d")
+    rows = run(client, documents.stories(scope, documents.Filter(text="游戏"), order, 1000))
+    inside = [m for m in within(messages, scope) if "游戏" in m.document.title + m.document.body]
+    assert {row["story"]: row["copies"] for row in rows} == dict(Counter(m.analysis.story_id for m in inside))
+
+
+def test_report_queries(store: tuple[Client, list[AnalysedDocument]]) -> None:
+    client, messages = store
+    scope = scope_of(messages, "30d")
+    row = run(client, reports.listed(scope))[0]
+    assert (row["broker"], row["rating_action"], row["analysts"], row["licences"]) == (
+        "样例证券",
+        "上调",
+        ["王样例"],
+        ["S0000526010001"],
+    )
+    assert {r["name"] for r in run(client, reports.recommended(scope))} == {"中文在线", "吉比特"}
+    assert run(client, reports.brokers(scope))[0]["raised"] == 1
+    assert [r["code"] for r in run(client, theme.recommendations(scope, code="300364.SZ"))] == ["300364.SZ"]
+    assert len(run(client, security.ratings(scope, "300364.SZ"))) == 1
+
+
+def test_offsets_show_what_is_absent(store: tuple[Client, list[AnalysedDocument]]) -> None:
+    client, messages = store
+    rows = run(client, system.offsets())
+    assert sum(row["held"] for row in rows) == len(messages) and not any(row["absent"] for row in rows)
+    for made in (system.totals(), system.delays(), system.stored_steps(), system.versions(), system.columns()):
+        assert run(client, made)
+    for made in (system.dead(), system.health(), system.storage()):
+        run(client, made)
+
+
+def test_late_news_of_the_far_future_does_not_move_the_window(clickhouse_server: ClickHouseServer) -> None:
+    schema(clickhouse_server, "dashboard_future")
+    seed = Seed()
+    seed.add(make("a", "今天", "正文", "2026-11-20T10:00:00"))
+    seed.add(make("b", "笔误", "正文", "2099-01-01T10:00:00"))
+    with clickhouse_server.client(database="dashboard_future") as client:
+        seed.insert(client)
+        row = run(client, queries.extent())[0]
+    assert pd.Timestamp(row["newest"]) - pd.Timestamp(row["first"]) < timedelta(days=1) < row["last"] - row["first"]

@@ -1,0 +1,57 @@
+"""What a page says when there is nothing to show, and that it comes back by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.dashboard.conftest import schema
+from tests.dashboard.seed import Seed, make
+from tests.dashboard.site import Site
+from tests.fixtures.clickhouse import ClickHouseServer
+
+pytestmark = pytest.mark.browser
+
+
+def test_away_then_unready_then_empty_then_there(page: Page, tmp_path: Path) -> None:
+    """A store that isn't there, has no tables, has no documents, and at last has one: no reload in between."""
+    server = ClickHouseServer(tmp_path)
+    server.start()
+    server.stop()
+    site = Site(server.url(writer=False, database="later"), tmp_path).start()
+    try:
+        page.goto(site.address)
+        expect(page.get_by_text("暂时连不上数据库")).to_be_visible()
+        assert "reader-secret" not in page.inner_text("body")
+        server.start()
+        expect(page.get_by_text("数据库还没有建表")).to_be_visible()
+        schema(server, "later")
+        expect(page.get_by_text("还没有文档")).to_be_visible()
+        seed = Seed()
+        seed.add(make("a", "第一篇文档", "中文在线的大模型获批。", "2026-11-20T10:00:00"))
+        with server.client(database="later") as client:
+            seed.insert(client)
+        expect(page.get_by_text("第一篇文档").first).to_be_visible()
+        server.kill()
+        expect(page.get_by_text("连接中断，正在重试…")).to_be_visible()
+        expect(page.get_by_text("第一篇文档").first).to_be_visible()
+        page.get_by_role("radio", name="30天").click()
+        expect(page.get_by_text("暂时连不上数据库")).to_be_visible()
+        server.restart()
+        expect(page.get_by_text("第一篇文档").first).to_be_visible()
+    finally:
+        site.stop()
+        if server.process is not None and server.process.poll() is None:
+            server.stop()
+
+
+def test_unknown_document_story_and_theme(page: Page, world: object) -> None:
+    address = world.site.address  # type: ignore[attr-defined]
+    page.goto(f"{address}/document?id=%3Cscript%3E")
+    expect(page.get_by_text("没有这篇文档")).to_be_visible()
+    page.goto(f"{address}/stories?story=none")
+    expect(page.get_by_text("没有这个事件")).to_be_visible()
+    page.goto(f"{address}/theme?theme=no-such-theme")
+    expect(page.locator(".fx-tile").first).to_be_visible()
