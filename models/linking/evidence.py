@@ -52,6 +52,7 @@ _HEADLINE_CUE = re.compile(
 _SENTENCE_END = re.compile(r"[。！？!?;\n\x01】]")
 _LIST_MARK = "、,/和及与"
 _AFTER_LIST = re.compile(r"等|涨|跌|领涨|跟涨|封|触及|均|也|以及|和|居前|概念|股|,|。|;|$|\n|、|\(|\)")
+_OTHER_BODY = re.compile(r"(?:职业|技术|科技){0,2}学院|大学|中学|小学|博物馆|协会|学会")
 _CONTEST = re.compile(
     r"[^,。:;、]{0,6}?(?:公开赛|冠军赛|大师赛|锦标赛|联谊赛|邀请赛|高尔夫|杯赛|车队|车手|战队|球迷|主场)"
 )
@@ -90,6 +91,11 @@ def marked(text: str, start: int) -> bool:
     return bool(before) and before[-1] in "tdr市" and _MARK_BEFORE.search(before) is not None
 
 
+def ends_word(text: str, end: int) -> bool:
+    """Whether 退 at the end of a name is the delisting mark and no verb: 元道退(今日)跌停, but 金地退地."""
+    return end >= len(text) or not "\u4e00" <= text[end] <= "\u9fff" or text[end] in "涨跌股公今将已的在盘收报封"
+
+
 def bracketed(text: str, start: int, end: int) -> bool:
     """Whether the name fills 【】."""
     return start > 0 and end < len(text) and text[start - 1] == "【" and text[end] == "】"
@@ -113,6 +119,8 @@ def barred(text: str, start: int, end: int, pattern: Pattern) -> str:
         return "other_meaning"
     if pattern.level != "noun" and _CONTEST.match(text, end):
         return "other_meaning"  # the sponsor's name on a contest or a team
+    if _OTHER_BODY.match(text, end):
+        return "other_meaning"
     if pattern.text.endswith("银行") and after in ("业", "间"):
         return "other_meaning"
     return ""

@@ -20,7 +20,7 @@ CODE_REACH = 20  # characters after a name in which its code stands
 DEBUT_DAYS = 15  # calendar days in which a newly listed name carries N or C
 _OPEN_REASON = {"noun": "common_word", "word": "common_word", "brand": "brand_or_place", "never": "common_word"}
 # Characters beside a plain name that may say more of it: a code, brackets, a legal form, an exchange's mark.
-_TELLING_AFTER = frozenset('([-"”】ab集股控有')
+_TELLING_AFTER = frozenset('([-"”】ab集股控有学大中小博协职技科')
 _TELLING_BEFORE = frozenset("【tdr市")
 _FINAL = frozenset(("conflicting_code", "other_meaning", "part_of_a_name", "out_of_date"))
 
@@ -151,7 +151,7 @@ class Reading:
         body, (start, end, pattern) = self.form, hit
         if owner.kind != "marked" and len({c.security.code for c in pattern.candidates}) > 1:
             return "several_companies"
-        if pattern.text.endswith("退") and body[end : end + 1] in tuple("市出休货款税回让役赛伍"):
+        if pattern.text.endswith("退") and not evidence.ends_word(body, end):
             return "other_meaning"
         if owner.kind == "debut":
             listed = owner.security.listed
