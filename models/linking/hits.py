@@ -31,7 +31,7 @@ def whole(hit: Hit, body: str, places: Sequence[int], text: str) -> bool:
             return False
         if pattern.text.isascii() and pattern.text.isalpha() and text[places[start] : places[end - 1]].islower():
             return False  # Meta is a company, meta a word
-    return places[end - 1] - places[start] == end - 1 - start or _even_gaps(places, hit)
+    return places[end - 1] - places[start] == end - 1 - start or _even_gaps(text, places, hit)
 
 
 def longest(hits: list[Hit]) -> list[Hit]:
@@ -70,8 +70,14 @@ def _joins(left: str, right: str) -> bool:
     return left.isascii() and right.isascii() and left.isalnum() and right.isalnum()
 
 
-def _even_gaps(places: Sequence[int], hit: Hit) -> bool:
-    """Whether blanks stand between all characters (新 华 都) or only beside Latin letters (SK 海力士)."""
+def _even_gaps(text: str, places: Sequence[int], hit: Hit) -> bool:
+    """Whether the blanks inside are the name's own.
+
+    They are where they stand between all its characters (新 华 都), only beside Latin letters (SK 海力士), or where
+    one line break wraps it.
+    """
+    if "\n" in text[places[hit.start] : places[hit.end - 1]]:
+        return places[hit.end - 1] - places[hit.start] <= hit.end - hit.start + 1 and hit.end - hit.start > 3
     word = hit.pattern.inner or hit.pattern.text
     steps = [after - before for before, after in pairwise(places[hit.start : hit.end])]
     apart = [

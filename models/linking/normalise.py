@@ -1,7 +1,7 @@
 """One form for matching: half-width, lower case, simplified characters, no blanks inside names.
 
 `normalise` is vectorised; every character of its result knows its place in the original text. Line breaks stay, for
-a name doesn't run over the end of a paragraph.
+a name doesn't run over the end of a paragraph, except those that only wrap a long line.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _TRADITIONAL = Path(__file__).with_name("data") / "traditional.txt"
+WRAPPED = 20  # characters of a line that may be wrapped; shorter ones end where they end
 _BLANK = ord(" ")
 _BLANKS = " \t\r\x0b\x0c\xa0\u3000\u200b\u200c\u200d\u2060\ufeff\u2002\u2003\u2009\u00ad"
 
@@ -55,10 +56,22 @@ def normalise(text: str) -> Normalised:
         wide = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         points = np.where(wide < 0x10000, wide, 0xFFFD).astype(np.uint16)
     points = _table().take(points)
+    if "\n" in text:
+        points[_wraps(points)] = _BLANK
     form = utf_16_le_decode(points.tobytes())[0]
     if " " not in form:
         return Normalised(form, None)
     return Normalised(form.replace(" ", ""), points)
+
+
+def _wraps(points: NDArray[np.uint16]) -> NDArray[np.intp]:
+    """Places of the line breaks that only wrap a line: full of text before, an ideograph on either side."""
+    breaks = np.flatnonzero(points == ord("\n"))
+    lengths = np.diff(breaks, prepend=-1) - 1
+    inner = (lengths >= WRAPPED) & (breaks > 0) & (breaks < len(points) - 1)
+    breaks = breaks[inner]
+    beside = np.stack([points[breaks - 1], points[breaks + 1]])
+    return breaks[((beside >= 0x4E00) & (beside <= 0x9FFF)).all(axis=0)]
 
 
 def normal_name(name: str) -> str:

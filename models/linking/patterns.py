@@ -131,14 +131,15 @@ def _level(text: str, candidate: Candidate) -> Level:
 def _forms(security: Security) -> Iterator[tuple[str, Candidate]]:
     """Names and codes of one security with what each is."""
     name, plain = normal_name(security.name), base_name(security.name)
+    since = max((former.end for former in security.names if former.end), default=None)  # today's name is no older
     if _MARK.search(name):
         yield name.replace("*", ""), Candidate(security, "marked")
         if len(plain) > 2:  # shorter ones are stumps (*ST发展), mere words
             yield plain, Candidate(security, "alias")
     else:
-        yield name, Candidate(security, "name")
+        yield name, Candidate(security, "name", since)
         if plain != name and len(plain) > 1:
-            yield plain, Candidate(security, "name")
+            yield plain, Candidate(security, "name", since)
     for former in security.names:
         text = normal_name(former.name)
         if _MARK.search(text):

@@ -137,6 +137,13 @@ def test_an_abstention_says_why_and_gives_the_window(linker):
     assert open_.window[0] <= open_.start < open_.end <= open_.window[1]
 
 
+def test_a_wrapped_line_does_not_hide_a_name(linker):
+    body = "我们建议关注具备内容储备与技术能力的平台型公司，其中芒果\n超媒的短剧业务值得跟踪。\n中国\n移动的车队"
+    (link,) = linker.link("", body).links
+    assert link.code == "300413.SZ"
+    assert body[link.start : link.end] == link.surface == "芒果\n超媒"
+
+
 def test_a_code_of_another_company_beats_the_name(linker):
     assert codes(linker.link("新世界(00017.HK)中期业绩", "")) != ["600628.SH"]
     assert codes(linker.link("太阳能(600519)", "")) in ([], ["600519.SH"])
@@ -173,12 +180,15 @@ def test_another_company_is_not_taken_for_the_end_of_its_name(linker):
     assert codes(linker.link("", "新东方集团宣布合作")) != ["600811.SH"]
 
 
-def test_a_name_belongs_to_who_bore_it_on_the_day(linker):
-    early, late = datetime(2016, 5, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
-    for day in (early, late):
-        (link,) = linker.link("百视通发布新品" if day is early else "东方明珠公告", "", published_at=day).links
-        assert link.code == "600637.SH"
-        assert link.name == "东方明珠"
+@pytest.mark.parametrize(("year", "code"), [(2013, "600832.SH"), (2020, "600637.SH")])
+def test_a_name_belongs_to_who_bore_it_on_the_day(linker, year, code):
+    day = datetime(year, 5, 6, tzinfo=UTC)
+    assert codes(linker.link("东方明珠公告，拟回购股份", "", published_at=day)) == [code]
+
+
+def test_a_former_name_leads_to_the_name_of_today(linker):
+    (link,) = linker.link("百视通发布新品", "", published_at=datetime(2014, 5, 6, tzinfo=UTC)).links
+    assert (link.code, link.name) == ("600637.SH", "东方明珠")
 
 
 def test_a_debut_mark_holds_for_the_first_days_only(linker):
