@@ -9,13 +9,16 @@ from lxml.etree import LxmlError  # type: ignore[import-untyped]
 
 from ingest.fields import RowError
 
-MAX_CHARACTERS = 20_000_000
+MAX_CHARACTERS = 5_000_000
+MAX_TAGS = 30_000  # a news page has some thousands; the extractor's time grows faster than their number
 
 
 def article(page: str, *, url: str) -> dict[str, Any]:
     """Fields of the article in an HTML page, as `ingest.fields` names them. Raises `RowError` when there is none."""
     if len(page) > MAX_CHARACTERS:
-        raise RowError(f"the page has more than {MAX_CHARACTERS:,} characters")
+        raise RowError(f"the page has more than {MAX_CHARACTERS:,} characters: save the article itself")
+    if page.count("<") > 2 * MAX_TAGS:
+        raise RowError(f"the page has more than {MAX_TAGS:,} elements: save the article itself")
     try:
         found = trafilatura.bare_extraction(page, url=url or None, with_metadata=True, include_comments=False)
     except (LxmlError, ValueError, RecursionError, AttributeError, TypeError) as error:

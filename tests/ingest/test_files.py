@@ -8,9 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ingest.fields import Options
+from ingest.fields import Options, RowError
 from ingest.files import FileError, Item, Reader
+from ingest.pages import article
 from models.records import Document
 from stream.records import DeadLetter
 from tests.ingest.make import NOW
@@ -128,3 +131,44 @@ def test_too_large_a_text_and_a_packed_bomb(tmp_path: Path) -> None:
 def test_a_missing_path(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="no such file"):
         read(tmp_path / "nothing")
+
+
+HOSTILE = {
+    "deep": "<div>" * 100_000 + "文字",
+    "wide": "<p>文字</p>" * 200_000,
+    "attributes": "<p " + "a=1 " * 100_000 + ">文字</p>",
+    "nested tables": "<table><tr><td>" * 3_000 + "文字",
+    "long script": "<script>" + "x" * 1_000_000,
+    "huge": "文" * 6_000_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_page_is_a_dead_letter(tmp_path: Path, name: str) -> None:
+    (tmp_path / "page.html").write_text(HOSTILE[name], encoding="utf-8")
+    assert len(reasons(read(tmp_path, max_bytes=50_000_000))) == 1
+
+
+TOKENS = [
+    "<p>",
+    "</p>",
+    "<article>",
+    "<table>",
+    "<td>",
+    "<!--",
+    "-->",
+    "<![CDATA[",
+    "]]>",
+    "&#0;",
+    "&#xD800;",
+    "&nbsp;",
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(TOKENS) | st.text(max_size=20), max_size=30).map("".join))
+def test_any_page_gives_an_article_or_a_reason(page: str) -> None:
+    try:
+        assert article(page, url="")["body"]
+    except RowError as error:
+        assert str(error)

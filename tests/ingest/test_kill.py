@@ -56,17 +56,19 @@ def test_three_kills_lose_nothing(
         (inbox / f"{start}.jsonl").write_text(
             "".join(json.dumps(row) + "\n" for row in rows[start : start + COUNT // 4])
         )
+
+    def handled() -> int:
+        counts = outbox.counts()
+        return counts[State.SENT] + counts[State.STORED]
+
     outbox, chance = outbox_of(settings), random.Random(7)
     with clickhouse_server.client(database=clickhouse_database) as client:
         worker = Worker(broker, client)
         running = ingestor()
         try:
             for kill in range(3):
-                wait_for(
-                    lambda least=(kill + 1) * COUNT // 8: (
-                        outbox.counts()[State.SENT] + outbox.counts()[State.STORED] >= least
-                    )
-                )
+                least = (kill + 1) * COUNT // 8
+                wait_for(lambda: handled() >= least, seconds=60 + COUNT / 100)  # noqa: B023
                 time.sleep(chance.uniform(0, 0.5))
                 running.kill()
                 running.wait(10)
