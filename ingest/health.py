@@ -39,6 +39,7 @@ class Health:
         self._silent_after = silent_after
         self._waiting: deque[Report] = deque(maxlen=KEPT)
         self._last_item: dict[str, datetime] = {}
+        self._totals: dict[str, tuple[int, int]] = {}
         self.latest: dict[str, Report] = {}
 
     def add(self, report: Report) -> None:
@@ -47,8 +48,19 @@ class Health:
             self._last_item[report.source] = last
         if report.state == "ok" and last and report.checked_at - last > self._silent_after:
             report = report._replace(state="silent", message=f"nothing new since {last.isoformat()}")
+        new, errors = self._totals.get(report.source, (0, 0))
+        self._totals[report.source] = new + report.new, errors + report.errors
         self.latest[report.source] = report
         self._waiting.append(report._replace(last_item_at=last))
+
+    def tallies(self) -> dict[str, Report]:
+        """The latest report of each source, with `new` and `errors` summed since the start."""
+        return {
+            name: report._replace(
+                new=self._totals[name][0], errors=self._totals[name][1], last_item_at=self._last_item.get(name)
+            )
+            for name, report in list(self.latest.items())
+        }
 
     def flush(self, insert: Callable[[str, list[list[Any]], list[str]], None]) -> int:
         """Write what waits; how many. What `insert` raises goes to the caller, and the rows stay."""

@@ -293,6 +293,11 @@ class Outbox:
         found = dict(self._all(f"SELECT state, count(*) FROM entries {where} GROUP BY state", values))
         return {state: found.get(state, 0) for state in State}
 
+    def waiting(self) -> dict[State, int]:
+        """Messages that the store has not shown yet, by state; cheap however many were confirmed."""
+        found = dict(self._all("SELECT state, count(*) FROM entries WHERE state < 2 GROUP BY state"))
+        return {state: found.get(state, 0) for state in (State.PENDING, State.SENT)}
+
     def note(self, name: str) -> dict[str, object]:
         """A small JSON object kept beside the messages (cursors, topic identity); empty when never set."""
         rows = self._all("SELECT value FROM notes WHERE name = ?", (name,))

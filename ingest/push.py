@@ -4,7 +4,7 @@ One JSON object, an array of them, or JSON lines, in the field names of `ingest.
 many were accepted and why each of the others was rejected. A batch that the outbox has no room for is refused
 whole with 429 and `Retry-After`; the same `Idempotency-Key` gives the same answer while the process lives, and
 afterwards the documents' ids make a repeat harmless. `GET /` shows the API, `GET /openapi.json` describes it,
-`GET /health` answers without a token.
+`GET /health` and `GET /metrics` (Prometheus) answer without a token.
 """
 
 from __future__ import annotations
@@ -56,10 +56,12 @@ class Push:
         port: int,
         token: str,
         *,
+        metrics: Callable[[], bytes] = bytes,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.host, self.port = host, port
         self._token = token
+        self._metrics = metrics
         self._clock = clock
         self._answers: OrderedDict[str, tuple[int, Answer]] = OrderedDict()
         self.ready = threading.Event()
@@ -88,10 +90,15 @@ class Push:
         async def documents(request: web.Request) -> web.Response:
             return await self._documents(request, outbox)
 
+        async def metrics(_: web.Request) -> web.Response:
+            text = await asyncio.to_thread(self._metrics)
+            return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_get("/", _page)
         app.router.add_get("/health", _health)
         app.router.add_get("/openapi.json", _openapi)
+        app.router.add_get("/metrics", metrics)
         app.router.add_post("/v1/documents", documents)
         return app
 

@@ -20,6 +20,7 @@ from ingest.drain import Drain, outbox_of
 from ingest.feeds.registry import pollers
 from ingest.folder import Folder
 from ingest.health import Health
+from ingest.metrics import exposition
 from ingest.outbox import Outbox, OutboxBroken, OutboxFull
 from ingest.push import Push
 from ingest.store import Store, StoreAway
@@ -67,7 +68,7 @@ def sources_of(settings: Settings, outbox: Outbox, health: Health) -> list[Sourc
         found.append(Folder(settings.data_dir / settings.ingest.inbox, max_bytes=max_bytes))
     if settings.ingest.push_port:
         token = settings.ingest.push_token or secret(settings.data_dir, "push-token")
-        found.append(Push("127.0.0.1", settings.ingest.push_port, token))
+        found.append(Push("127.0.0.1", settings.ingest.push_port, token, metrics=lambda: exposition(outbox, health)))
     return found
 
 

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingest.health import Health, Report
+from ingest.metrics import exposition
 from ingest.outbox import Outbox, State
 from ingest.push import MAX_BODY_BYTES, MAX_DOCUMENTS, Push
-from tests.ingest.make import NOW
+from tests.ingest.make import NOW, document
 
 TOKEN = "secret-token"
 ROW = {"id": "1", "title": "标题", "body": "正文", "published_at": "2026-06-18 10:00"}
@@ -101,6 +103,24 @@ def test_a_full_outbox_refuses_whole_batches_and_acknowledges_no_more_than_it_ha
 def test_bodies_that_are_refused(client: httpx.Client, body: Any, status: int) -> None:
     reply = post(client, body)
     assert reply.status_code == status and reply.json()["error"]
+
+
+def test_metrics_tell_what_waits_and_how_sources_are(outbox: Outbox) -> None:
+    health = Health()
+    for number in (1, 2):
+        health.add(Report("cls", NOW, "ok", fetched=5, new=number, last_item_at=NOW))
+    health.add(Report("rss", NOW, "failing", errors=1))
+    outbox.add([document("a"), document("b")])
+    text = exposition(outbox, health).decode()
+    for line in (
+        'fengxiang_outbox_documents{state="pending"} 2.0',
+        'fengxiang_source_state{source="rss",state="failing"} 1.0',
+        'fengxiang_source_new_total{source="cls"} 3.0',
+        'fengxiang_source_errors_total{source="rss"} 1.0',
+        f'fengxiang_source_newest_item_seconds{{source="cls"}} {NOW.timestamp()!r}',
+    ):
+        name, value = line.split()
+        assert float(text.split(name + " ")[1].split()[0]) == float(value)
 
 
 def test_the_api_is_described(client: httpx.Client) -> None:
