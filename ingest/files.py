@@ -71,7 +71,7 @@ class Reader:
             elif kind in _TEXTS:
                 yield self._text(path, kind)
             else:
-                raise RowError(f"files of type {path.suffix or 'without a suffix'} are not known; known are {_known()}")
+                raise RowError(f"{path.suffix or 'a name without suffix'} is not a known format; known are {_known()}")
         except (RowError, OSError, EOFError, zlib.error, UnicodeError) as error:
             yield self._reject(path, 0, error, "")
 

@@ -23,7 +23,9 @@ from ingest.pdf.extract import Extracted, PdfError
 
 MEMORY_BYTES = 2_000_000_000
 SECONDS = 60.0
+START_SECONDS = 60.0  # for the child's imports, which count for no file
 FILES_A_CHILD = 500  # then a fresh one, whatever a file may have left behind
+_READY = b"ready"
 _LENGTH = struct.Struct(">Q")
 
 
@@ -82,6 +84,16 @@ class Extractor:
         argv = [sys.executable, "-m", "ingest.pdf.worker", str(self._memory)]
         self._child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self._files = 0
+        try:
+            _read(self._stdout, len(_READY), time.monotonic() + START_SECONDS)
+        except (TimeoutError, EOFError) as error:
+            self._kill()
+            raise PdfError("the PDF reader does not start: is pypdfium2 installed, and is there memory?") from error
+
+    @property
+    def _stdout(self) -> IO[bytes]:
+        assert self._child is not None and self._child.stdout is not None
+        return self._child.stdout
 
     def _kill(self) -> None:
         if self._child is not None:
@@ -90,12 +102,12 @@ class Extractor:
             self._child = None
 
     def _ask(self, data: bytes) -> _Answer:
-        assert self._child is not None and self._child.stdin is not None and self._child.stdout is not None
+        assert self._child is not None and self._child.stdin is not None
         deadline = time.monotonic() + self._seconds
         self._child.stdin.write(_LENGTH.pack(len(data)) + data)  # the child reads all of it before it works
         self._child.stdin.flush()
-        (length,) = _LENGTH.unpack(_read(self._child.stdout, _LENGTH.size, deadline))
-        return msgspec.json.decode(_read(self._child.stdout, length, deadline), type=_Answer)
+        (length,) = _LENGTH.unpack(_read(self._stdout, _LENGTH.size, deadline))
+        return msgspec.json.decode(_read(self._stdout, length, deadline), type=_Answer)
 
 
 def _read(stream: IO[bytes], count: int, deadline: float) -> bytes:
@@ -122,6 +134,8 @@ def main() -> None:
     limit = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.stdout.buffer.write(_READY)
+    sys.stdout.buffer.flush()
     while head := sys.stdin.buffer.read(_LENGTH.size):
         data = sys.stdin.buffer.read(_LENGTH.unpack(head)[0])
         try:
