@@ -14,7 +14,8 @@ from dashboard.views import document, overview, reports, search, security, sql, 
 LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 118 32" width="118" height="32">
 <g fill="none" stroke="#2f6fed" stroke-width="3.2" stroke-linecap="round"><path d="M3 11h15a4.5 4.5 0 1 0-4.5-4.5"/>
 <path d="M3 17h22a4.5 4.5 0 1 1-4.5 4.5"/><path d="M3 23h9a3.5 3.5 0 1 1-3.5 3.5"/></g>
-<text x="38" y="23.5" font-size="21" font-weight="700" font-family="PingFang SC,Microsoft YaHei,Noto Sans CJK SC,sans-serif"
+<text x="38" y="23.5" font-size="21"
+ font-weight="700" font-family="PingFang SC,Microsoft YaHei,Noto Sans CJK SC,sans-serif"
  fill="#2f6fed">风向</text></svg>"""
 
 

@@ -48,7 +48,8 @@ def sparkline(values: Sequence[float], colour: str = "var(--st-primary-color)") 
     return html(
         '<svg viewBox="0 0 100 30" preserveAspectRatio="none" aria-hidden="true">'
         '<polygon points="0,30 {line} 100,30" fill="{colour}" fill-opacity=".13"/>'
-        '<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.6" vector-effect="non-scaling-stroke"/></svg>',
+        '<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.6" '
+        'vector-effect="non-scaling-stroke"/></svg>',
         line=line,
         colour=colour,
     )
@@ -164,7 +165,8 @@ def kind_name(kind: str) -> str:
 def empty(icon: str, title: str, hint: str, detail: str = "") -> Markup:
     """A page or a block that has nothing to show, and what to do about it."""
     return html(
-        '<div class="fx-state"><div class="i">{icon}</div><h3>{title}</h3><p>{hint}</p><p><small>{detail}</small></p></div>',
+        '<div class="fx-state"><div class="i">{icon}</div><h3>{title}</h3><p>{hint}</p><p><small>{detail}</small>'
+        "</p></div>",
         icon=icon,
         title=title,
         hint=hint,

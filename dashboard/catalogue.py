@@ -78,7 +78,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "away": ("暂时连不上数据库", "The database can't be reached"),
     "away_hint": (
         "正在自动重试，恢复后页面会自己回来。若刚启动，请稍等；否则请运行 fengxiang doctor 检查。",
-        "Trying again by itself; the page comes back when it answers. Just started? Give it a moment. Otherwise run: fengxiang doctor",
+        "Trying again by itself; the page comes back when it answers. Just started? Give it a moment. Otherwise run"
+        ": fengxiang doctor",
     ),
     "unready": ("数据库还没有建表", "The database has no tables yet"),
     "unready_hint": (
@@ -88,16 +89,17 @@ WORDS: dict[str, tuple[str, str]] = {
     "empty": ("还没有文档", "No documents yet"),
     "empty_hint": (
         "导入一些：fengxiang ingest 文件或文件夹，或运行 make run 载入示例语料。文档分析完成后会自动出现在这里。",
-        "Bring some in: fengxiang ingest FILE-OR-FOLDER, or make run for the sample corpus. They appear here once analysed.",
+        "Bring some in: fengxiang ingest FILE-OR-FOLDER, or make run for the sample corpus"
+        ". They appear here once analysed.",
     ),
     "refused": ("查询没有成功", "The query did not succeed"),
+    "refused_hint": ("ClickHouse 拒绝了这个查询：", "ClickHouse refused it:"),
     "failed": ("这一页出错了", "This page failed"),
     "failed_hint": (
         "错误已记入日志；刷新或换一个时间窗再试。",
         "The error is in the log; reload, or try another window.",
     ),
     "reconnecting": ("连接中断，正在重试…", "Connection lost, trying again…"),
-    "details": ("详情", "Details"),
     # overview
     "as_of": ("截至 {at}", "As of {at}"),
     "live": ("实时", "Live"),

@@ -28,10 +28,11 @@ def zoom() -> alt.Parameter:
     )
 
 
-def time_axis(column: str = "at", *, fine: bool) -> alt.X:
-    """The time axis, with the hour where steps are shorter than a day."""
-    form = "%m-%d %H:%M" if fine else "%m-%d"
-    return alt.X(f"{column}:T", title=None, axis=alt.Axis(format=form, labelFlush=True, tickCount=6))
+def time_axis(step: int, column: str = "at") -> alt.X:
+    """The time axis for steps of so many minutes, with the hour where they are shorter than a few hours."""
+    form, least = ("%m-%d %H:%M", step) if step <= 60 else ("%m-%d", 1440)
+    axis = alt.Axis(format=form, labelFlush=True, tickCount=6, tickMinStep=least * 60_000)
+    return alt.X(f"{column}:T", title=None, axis=axis)
 
 
 def figure(title: str, chart: Any, query: Query, frame: pd.DataFrame, key: str, note: str = "") -> None:
@@ -72,7 +73,6 @@ def tone_chart(frame: pd.DataFrame, step: int, height: int = 250) -> Any:
 
     `step` is the minutes in one bar.
     """
-    fine = step <= 60
     up, flat, down = look.colours()
     labels = {k: say(k) for k in ("positive", "neutral", "negative")}
     until = (pd.to_datetime(frame["at"]) + pd.Timedelta(minutes=step * 0.86)).dt.strftime("%Y-%m-%dT%H:%M:%S")
@@ -88,7 +88,7 @@ def tone_chart(frame: pd.DataFrame, step: int, height: int = 250) -> Any:
         alt.Chart(data)
         .mark_bar(opacity=0.82, orient="vertical")
         .encode(
-            x=time_axis(fine=fine),
+            x=time_axis(step),
             x2="until:T",
             y=alt.Y("n:Q", title=say("count"), stack=True, axis=alt.Axis(tickCount=4, grid=True)),
             color=alt.Color(
@@ -110,7 +110,7 @@ def tone_chart(frame: pd.DataFrame, step: int, height: int = 250) -> Any:
         alt.Chart(mean)
         .mark_line(color=look.hue("blue"), strokeWidth=2, interpolate="monotone", point=alt.OverlayMarkDef(size=16))
         .encode(
-            x=time_axis("middle", fine=fine),
+            x=time_axis(step, "middle"),
             y=alt.Y(
                 "score:Q", title=say("score"), scale=alt.Scale(domain=[-1, 1]), axis=alt.Axis(tickCount=5, grid=False)
             ),
@@ -175,9 +175,14 @@ def lines_chart(frame: pd.DataFrame, order: list[str], step: int, height: int = 
         alt.Chart(data)
         .mark_line(interpolate="monotone", strokeWidth=2, point=alt.OverlayMarkDef(size=18))
         .encode(
-            x=time_axis(fine=step <= 60),
+            x=time_axis(step),
             y=alt.Y("n:Q", title=say("count"), axis=alt.Axis(tickCount=4)),
-            color=alt.Color("name:N", title=None, sort=[theme_name(t) for t in order], legend=alt.Legend(orient="top")),
+            color=alt.Color(
+                "name:N",
+                title=None,
+                sort=[theme_name(t) for t in order],
+                legend=alt.Legend(orient="top", symbolType="stroke"),
+            ),
             strokeDash=alt.StrokeDash("name:N", sort=[theme_name(t) for t in order], legend=None),
             opacity=alt.condition(picked, alt.value(1), alt.value(0.15)),
             tooltip=[

@@ -100,10 +100,10 @@ def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(frame.columns, values, strict=True)) for values in frame.itertuples(index=False, name=None)]
 
 
-def alive() -> bool:
-    """Whether ClickHouse answers and has the tables."""
+def state() -> str:
+    """ok, or the kind of the error that a query over the tables meets."""
     try:
         run(Query("SELECT count() FROM documents WHERE 0", {}))
-    except StoreError:
-        return False
-    return True
+    except StoreError as error:
+        return error.kind
+    return "ok"

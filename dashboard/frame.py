@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 import pandas as pd
 import streamlit as st
 
-from dashboard import queries, state
+from dashboard import client, queries, state
 from dashboard.blocks import empty
-from dashboard.client import StoreError, alive, read
+from dashboard.client import StoreError, read
 from dashboard.panel import panel
 from dashboard.query import SHANGHAI
 from dashboard.scope import Scope
@@ -53,7 +53,7 @@ def view() -> View:
     """The toolbar. Stops the page with a designed state where there is nothing to show."""
     span = extent()
     if span is None:
-        waiting("🗞️", say("empty"), say("empty_hint"))
+        waiting("empty", "🗞️", say("empty"), say("empty_hint"))
     assert span is not None
     first, newest = span
     with st.container(horizontal=True, vertical_alignment="center", key="toolbar"):
@@ -81,28 +81,29 @@ def guarded(page: Callable[[], None]) -> None:
     try:
         page()
     except StoreError as error:
-        texts = {"away": ("🔌", "away", "away_hint"), "unready": ("🧱", "unready", "unready_hint")}
-        icon, title, hint = texts.get(error.kind, ("⚠️", "refused", "details"))
-        waiting(icon, say(title), say(hint), str(error))
+        icon = {"away": "🔌", "unready": "🧱"}.get(error.kind, "⚠️")
+        waiting(error.kind, icon, say(error.kind), say(f"{error.kind}_hint"), str(error))
     except Exception as error:
         LOG.exception("a page failed")
         panel(empty("⚠️", say("failed"), say("failed_hint"), type(error).__name__), "failed")
 
 
-def waiting(icon: str, title: str, hint: str, detail: str = "") -> None:
-    """Show a state, look every few seconds whether it has passed, and stop the page."""
+def waiting(shown: str, icon: str, title: str, hint: str, detail: str = "") -> None:
+    """Show a state, look every few seconds whether it has changed, and stop the page."""
     panel(empty(icon, title, hint, detail), "state")
-    _retry(title)
+    if shown != "refused":
+        _retry(shown)
     st.stop()
 
 
 @st.fragment(run_every=3)
-def _retry(title: str) -> None:
-    """Runs the page again as soon as the store answers and, where it was empty, has documents."""
-    if not alive():
-        return
-    try:
-        if title != say("empty") or extent() is not None:
-            st.rerun()
-    except StoreError:
-        return
+def _retry(shown: str) -> None:
+    """Run the page again as soon as the store is in another state than the one shown: away, unready or empty."""
+    now = client.state()
+    if now == "ok" and shown == "empty":
+        try:
+            now = "empty" if extent() is None else "ok"
+        except StoreError:
+            return
+    if now != shown:
+        st.rerun()

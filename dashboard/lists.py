@@ -72,7 +72,8 @@ def stories(found: list[dict[str, Any]], names: Mapping[str, str], now: datetime
     items = [
         html(
             '<div class="fx-item" data-key="{key}"><span class="g">{n}</span><div><div class="t">{title}</div>'
-            '<div class="meta"><span>{at}</span><span>{first}</span><span>{spread}</span>{tone}{themes}{codes}</div></div></div>',
+            '<div class="meta"><span>{at}</span><span>{first}</span><span>{spread}</span>{tone}{themes}{codes}'
+            "</div></div></div>",
             key=row["story"],
             n=html('<b class="fx-count">{n}</b>', n=number(row["copies"])),
             title=link("stories", plain(row["first_title"], 120) or "—", story=str(row["story"])),
@@ -117,7 +118,8 @@ def mentions(found: list[dict[str, Any]], now: datetime, key: str) -> None:
         ]
         items.append(
             html(
-                '<div class="fx-item" data-key="{key}"><span class="g {css}">{shape}</span><div><div class="q">{sentence}</div>'
+                '<div class="fx-item" data-key="{key}"><span class="g {css}">{shape}</span><div><div'
+                ' class="q">{sentence}</div>'
                 '<div class="s">{title}</div><div class="meta">{facts}{source}</div></div></div>',
                 key=f"{row['document_id']}-{row['field']}-{row['start']}",
                 css=css,

@@ -13,7 +13,7 @@ from dashboard import look
 from dashboard.text import say
 
 ROUNDS = 120
-NODES = 24
+NODES = 18
 
 
 def layout(weights: np.ndarray) -> np.ndarray:
@@ -22,16 +22,17 @@ def layout(weights: np.ndarray) -> np.ndarray:
     angle = 2 * np.pi * np.arange(n) / max(n, 1)
     place = np.column_stack([np.cos(angle), np.sin(angle)])
     pull = weights / max(float(weights.max()), 1.0)
-    ideal = 1.6 / max(n, 1) ** 0.5
+    ideal = 2.4 / max(n, 1) ** 0.5
     for step in range(ROUNDS):
         gap = place[:, None] - place[None]
         distance = np.linalg.norm(gap, axis=2) + 1e-6
         force = ideal**2 / distance**2 - pull * distance / ideal
-        moved = (gap * force[..., None]).sum(1) - place * 0.6
+        moved = (gap * force[..., None]).sum(1) - place * 1.2
         length = np.linalg.norm(moved, axis=1, keepdims=True) + 1e-9
         place += moved / length * np.minimum(length, 0.12 * (1 - step / ROUNDS))
-    span = np.abs(place).max() or 1.0
-    return place / span
+    place -= (place.max(0) + place.min(0)) / 2
+    span = np.abs(place).max(0)
+    return place / np.where(span > 0, span, 1.0)
 
 
 def chart(pairs: pd.DataFrame, names: Mapping[str, str], height: int = 300) -> Any:
@@ -51,7 +52,7 @@ def chart(pairs: pd.DataFrame, names: Mapping[str, str], height: int = 300) -> A
     points["name"] = points["code"].map(lambda c: names.get(c, c))
     spans = [(*place[index[a]], *place[index[b]], f"{names.get(a, a)} — {names.get(b, b)}", n) for a, b, n in edges]
     lines = pd.DataFrame(spans, columns=["x", "y", "x2", "y2", "pair", "n"])
-    x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-1.25, 1.25]))
+    x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-1.3, 1.3]))
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-1.15, 1.15]))
     count = alt.Tooltip("n:Q", title=say("documents"))
     ink = "#e4e9f1" if look.dark() else "#1b2430"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from pathlib import Path
 
 import pandas as pd
 from markupsafe import Markup
@@ -22,10 +23,7 @@ from dashboard.scope import Change, Scope
 from dashboard.text import number, percent, say, score, theme_ids, theme_name
 
 Read = Callable[[Query], pd.DataFrame]
-STYLE = """body{font:15px/1.7 'PingFang SC','Microsoft YaHei','Noto Sans CJK SC',system-ui,sans-serif;max-width:860px;margin:40px auto;padding:0 20px;color:#1b2430}
-h1{font-size:26px}h2{font-size:18px;margin-top:28px;border-bottom:2px solid #2f6fed;padding-bottom:4px}table{border-collapse:collapse;width:100%}
-td,th{padding:6px 8px;border-bottom:1px solid #e3e8ef;text-align:left}.r{text-align:right;white-space:nowrap}small{color:#6b7684}
-.fx-up{color:#c9252d}.fx-down{color:#14783d}.fx-flat{color:#6b7684}@media print{body{margin:0}}"""
+STYLE = (Path(__file__).parent / "weekly.css").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,8 @@ def page(made: Digest) -> str:
     """A page that stands alone: to keep, to send, to print as PDF."""
     return str(
         html(
-            '<!doctype html><html lang="zh"><head><meta charset="utf-8"><title>{title}</title><style>{style}</style></head><body>{body}</body></html>',
+            '<!doctype html><html lang="zh"><head><meta charset="utf-8"><title>{title}</title><style>{style}'
+            "</style></head><body>{body}</body></html>",
             title=made.title,
             style=Markup(STYLE),
             body=made.body,
@@ -136,7 +135,8 @@ def _themes(frame: pd.DataFrame, previous: list[int]) -> Markup:
 def _securities(frame: pd.DataFrame, previous: list[int], names: dict[str, str]) -> Markup:
     lines = [
         html(
-            "<tr><td>{name} <small>{code}</small></td><td class='r'>{n}</td><td class='r'>{change}</td><td class='r'>{tone}</td></tr>",
+            "<tr><td>{name} <small>{code}</small></td><td class='r'>{n}</td><td class='r'>{change}</td><td"
+            " class='r'>{tone}</td></tr>",
             name=plain(names.get(row["code"], row["code"]), 20),
             code=row["code"],
             n=number(row["n"]),
@@ -165,7 +165,8 @@ def _stories(frame: pd.DataFrame) -> Markup:
 def _advice(frame: pd.DataFrame) -> Markup:
     lines = [
         html(
-            "<tr><td>{name} <small>{reason}</small></td><td class='r'><small>{by}</small></td><td class='r'>{n}</td></tr>",
+            "<tr><td>{name} <small>{reason}</small></td><td class='r'><small>{by}</small></td><td class='r'>{n}"
+            "</td></tr>",
             name=plain(row["name"], 20),
             reason=plain(row["reason"], 40),
             by="、".join(plain(b, 12) for b in row["by"]),

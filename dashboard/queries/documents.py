@@ -92,7 +92,8 @@ def passages(scope: Scope, filter_: Filter, ids: list[str]) -> Query:
     word = (filter_.text.split() or [""])[0]
     return query(
         f"""
-SELECT id, substringUTF8(body, toUInt64(greatest(toInt64(positionCaseInsensitiveUTF8(body, {{word:String}})) - 40, 1)), 140) AS passage
+SELECT id, substringUTF8(body, toUInt64(greatest(toInt64(positionCaseInsensitiveUTF8(body, {{word:String}})) - 40,
+       1)), 140) AS passage
 FROM documents FINAL
 WHERE {WINDOW} AND id IN {{ids:Array(String)}}""",
         **windowed(scope, word=word, ids=ids),
@@ -107,9 +108,11 @@ def whole(id_: str) -> Query:
     """One document with its text and everything said of it."""
     return query(
         """
-SELECT id, source, kind, publisher, authors, title, body, url, published_at, fetched_at, analysed_at, stored_at, sentiment,
+SELECT id, source, kind, publisher, authors, title, body, url, published_at, fetched_at, analysed_at, stored_at,
+       sentiment,
        sentiment_score, p_negative, p_neutral, p_positive, themes, codes, story_id, copy_number, novelty, page_offsets,
-       vendor_securities, vendor_subjects, vendor_tone, model_version, taxonomy_version, securities_version, code_version,
+       vendor_securities, vendor_subjects, vendor_tone, model_version, taxonomy_version, securities_version,
+       code_version,
        topic, `partition`, `offset`
 FROM documents FINAL
 WHERE id = {id:String} LIMIT 1""",
@@ -120,7 +123,8 @@ WHERE id = {id:String} LIMIT 1""",
 def mentions_of(id_: str) -> Query:
     return query(
         """
-SELECT code, name, surface, field, start, `end`, section, page, sentiment, sentiment_score, relevance, confidence, evidence, role
+SELECT code, name, surface, field, start, `end`, section, page, sentiment, sentiment_score, relevance, confidence,
+       evidence, role
 FROM mentions FINAL
 WHERE document_id = {id:String} ORDER BY field DESC, start""",
         id=id_,
@@ -165,7 +169,8 @@ SELECT if(story_id = '', id, story_id) AS story, uniqExact(id) AS copies,
        min(published_at) AS first_at, max(published_at) AS last_at,
        dateDiff('second', min(published_at), max(published_at)) / 60 AS minutes,
        uniqExact(id) / greatest(dateDiff('second', min(published_at), max(published_at)) / 3600, 0.25) AS per_hour,
-       avg(sentiment_score) AS tone, groupUniqArrayArray(5)(themes) AS of_themes, groupUniqArrayArray(8)(codes) AS of_codes
+       avg(sentiment_score) AS tone, groupUniqArrayArray(5)(themes) AS of_themes,
+       groupUniqArrayArray(8)(codes) AS of_codes
 FROM documents FINAL
 WHERE {WINDOW}{where}
 GROUP BY story ORDER BY {orders[order]}, story LIMIT {{limit:UInt32}}""",

@@ -14,7 +14,8 @@ def listed(scope: Scope, broker: str = "", text: str = "") -> Query:
     values = {k: v for k, v in (("broker", broker), ("text", text)) if v}
     return query(
         f"""
-SELECT published_at, title, broker, report_type, industry, analysts.name AS analysts, analysts.licence AS licences, rating,
+SELECT published_at, title, broker, report_type, industry, analysts.name AS analysts, analysts.licence AS licences,
+       rating,
        rating_action, previous_rating, target_price, benchmark, report_date, period_start, period_end, related,
        recommendations.name AS names, recommendations.code AS codes, recommendations.reason AS reasons,
        recommendations.`group` AS groups, document_id
@@ -29,7 +30,8 @@ def brokers(scope: Scope) -> Query:
     """Reports by broker and rating action."""
     return query(
         f"""
-SELECT broker, uniqExact(document_id) AS n, countIf(rating_action = '上调') AS raised, countIf(rating_action = '下调') AS lowered,
+SELECT broker, uniqExact(document_id) AS n, countIf(rating_action = '上调') AS raised,
+       countIf(rating_action = '下调') AS lowered,
        max(published_at) AS last
 FROM reports FINAL WHERE {WINDOW} GROUP BY broker ORDER BY n DESC, broker""",
         **windowed(scope),
@@ -40,7 +42,8 @@ def recommended(scope: Scope) -> Query:
     """Securities by how many brokers and reports recommend them."""
     return query(
         f"""
-SELECT if(r.code = '', r.name, r.code) AS code, any(r.name) AS name, uniqExact(broker) AS brokers, uniqExact(document_id) AS reports,
+SELECT if(r.code = '', r.name, r.code) AS code, any(r.name) AS name, uniqExact(broker) AS brokers,
+       uniqExact(document_id) AS reports,
        groupUniqArray(4)(broker) AS by, argMax(r.reason, published_at) AS reason, max(published_at) AS last
 FROM reports FINAL ARRAY JOIN recommendations AS r
 WHERE {WINDOW}

@@ -12,7 +12,8 @@ MEAN = "sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001)"
 def known() -> Query:
     """Every security that was mentioned, the most mentioned first."""
     return query(
-        "SELECT code, argMax(name, published_at) AS name, uniqExact(document_id) AS n FROM mentions FINAL GROUP BY code ORDER BY n DESC, code"
+        "SELECT code, argMax(name, published_at) AS name, uniqExact(document_id) AS n"
+        " FROM mentions FINAL GROUP BY code ORDER BY n DESC, code"
     )
 
 
@@ -21,7 +22,8 @@ def headline(scope: Scope, code: str) -> Query:
         f"""
 SELECT {BACK} AS back, uniqExact(document_id) AS documents, {counted("story")} AS stories,
        {counted("publisher")} AS publishers, {MEAN} AS tone,
-       uniqExactIf(document_id, sentiment = 'positive') AS positive, uniqExactIf(document_id, sentiment = 'negative') AS negative
+       uniqExactIf(document_id, sentiment = 'positive') AS positive, uniqExactIf(document_id,
+       sentiment = 'negative') AS negative
 FROM mentions FINAL
 WHERE code = {{code:String}} AND {IN_BACK}
 GROUP BY back ORDER BY back""",
@@ -33,7 +35,8 @@ def life(code: str) -> Query:
     """First and last mention ever, and how many documents; `confident` leaves out doubtful links."""
     return query(
         """
-SELECT min(published_at) AS first, max(published_at) AS last, uniqExact(document_id) AS n, argMin(document_id, published_at) AS first_id,
+SELECT min(published_at) AS first, max(published_at) AS last, uniqExact(document_id) AS n, argMin(document_id,
+       published_at) AS first_id,
        groupUniqArray(10)(surface) AS surfaces
 FROM mentions FINAL WHERE code = {code:String}""",
         code=code,
@@ -80,10 +83,13 @@ def mentions(scope: Scope, code: str, tone: str = "", limit: int = 30) -> Query:
     of_tone = "AND sentiment = {tone:String}" if tone else ""
     return query(
         f"""
-SELECT m.published_at AS published_at, m.document_id AS document_id, d.title AS title, d.url AS url, m.publisher AS publisher,
+SELECT m.published_at AS published_at, m.document_id AS document_id, d.title AS title, d.url AS url,
+       m.publisher AS publisher,
        m.source AS source, m.kind AS kind, m.field AS field, m.start AS start, m.`end` AS `end`, m.sentence AS sentence,
-       m.sentence_start AS sentence_start, m.section AS section, m.page AS page, m.surface AS surface, m.sentiment AS sentiment,
-       m.sentiment_score AS sentiment_score, m.relevance AS relevance, m.confidence AS confidence, m.evidence AS evidence,
+       m.sentence_start AS sentence_start, m.section AS section, m.page AS page, m.surface AS surface,
+       m.sentiment AS sentiment,
+       m.sentiment_score AS sentiment_score, m.relevance AS relevance, m.confidence AS confidence,
+       m.evidence AS evidence,
        m.role AS role, m.copy_number AS copy_number
 FROM (
     SELECT * FROM mentions FINAL WHERE code = {{code:String}} AND {WINDOW} {of_tone}
@@ -101,7 +107,8 @@ def ratings(scope: Scope, code: str) -> Query:
     """Broker reports that name the security, with rating, its change, target price and analysts."""
     return query(
         f"""
-SELECT published_at, broker, rating, rating_action, previous_rating, target_price, analysts.name AS analysts, report_type, title, document_id
+SELECT published_at, broker, rating, rating_action, previous_rating, target_price, analysts.name AS analysts,
+       report_type, title, document_id
 FROM reports FINAL
 WHERE {WINDOW} AND document_id IN (SELECT document_id FROM mentions FINAL WHERE code = {{code:String}})
 ORDER BY published_at DESC, document_id LIMIT 200""",

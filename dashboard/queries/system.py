@@ -16,19 +16,24 @@ def totals() -> Query:
     return query("""
 SELECT (SELECT uniqExact(id) FROM documents FINAL) AS documents, (SELECT count() FROM mentions FINAL) AS mentions,
        (SELECT count() FROM document_themes FINAL) AS document_themes, (SELECT count() FROM reports FINAL) AS reports,
-       (SELECT count() FROM dead_letters FINAL) AS dead, (SELECT countIf(replayed_at IS NULL) FROM dead_letters FINAL) AS open_dead,
-       (SELECT max(stored_at) FROM documents) AS stored, (SELECT countIf(stored_at > now() - INTERVAL 1 MINUTE) FROM documents) AS last_minute""")
+       (SELECT count() FROM dead_letters FINAL) AS dead, (SELECT countIf(replayed_at IS NULL)
+       FROM dead_letters FINAL) AS open_dead,
+       (SELECT max(stored_at) FROM documents) AS stored, (SELECT countIf(stored_at > now() - INTERVAL 1 MINUTE)
+       FROM documents) AS last_minute""")
 
 
 def delays() -> Query:
     """Quantiles of the seconds between the steps, over documents stored in the last day of storing."""
     parts = " UNION ALL ".join(
-        f"SELECT '{stage}' AS stage, quantiles(0.5, 0.95, 0.99)(greatest(dateDiff('millisecond', {pair}), 0) / 1000) AS q, count() AS n"
-        f" FROM documents FINAL WHERE NOT backfill AND stored_at > (SELECT max(stored_at) - INTERVAL 1 DAY FROM documents)"
+        f"SELECT '{stage}' AS stage, count() AS n,"
+        f" quantiles(0.5, 0.95, 0.99)(greatest(dateDiff('millisecond', {pair}), 0) / 1000) AS q"
+        f" FROM documents FINAL WHERE NOT backfill AND stored_at > (SELECT max(stored_at) - INTERVAL 1 DAY"
+        f" FROM documents)"
         for stage, pair in STAGES.items()
     )
     return query(
-        f"SELECT stage, q[1] AS p50, q[2] AS p95, q[3] AS p99, n FROM ({parts}) ORDER BY indexOf(['fetched', 'analysed', 'stored'], stage)"
+        f"SELECT stage, q[1] AS p50, q[2] AS p95, q[3] AS p99, n"
+        f" FROM ({parts}) ORDER BY indexOf(['fetched', 'analysed', 'stored'], stage)"
     )
 
 
@@ -51,21 +56,24 @@ FROM documents FINAL GROUP BY epoch, topic, `partition` ORDER BY epoch, topic, `
 
 def dead() -> Query:
     return query("""
-SELECT failed_at, stage, reason, error, source, document_id, topic, `partition`, `offset`, replayed_at, left(payload, 300) AS payload
+SELECT failed_at, stage, reason, error, source, document_id, topic, `partition`, `offset`, replayed_at,
+       left(payload, 300) AS payload
 FROM dead_letters FINAL ORDER BY failed_at DESC LIMIT 500""")
 
 
 def health() -> Query:
     """Every source's last day of checks."""
     return query("""
-SELECT source, argMax(state, checked_at) AS state, max(checked_at) AS checked, max(last_item_at) AS last_item, sum(new) AS new,
+SELECT source, argMax(state, checked_at) AS state, max(checked_at) AS checked, max(last_item_at) AS last_item,
+       sum(new) AS new,
        sum(errors) AS errors, argMax(message, checked_at) AS message
 FROM source_health WHERE checked_at > now() - INTERVAL 1 DAY GROUP BY source ORDER BY source""")
 
 
 def versions() -> Query:
     return query("""
-SELECT model_version, taxonomy_version, securities_version, code_version, uniqExact(id) AS documents, min(analysed_at) AS since, max(analysed_at) AS until
+SELECT model_version, taxonomy_version, securities_version, code_version, uniqExact(id) AS documents,
+       min(analysed_at) AS since, max(analysed_at) AS until
 FROM documents FINAL GROUP BY ALL ORDER BY until DESC""")
 
 

@@ -100,7 +100,8 @@ def recommendations(scope: Scope, theme: str = "", code: str = "") -> Query:
     values = {k: v for k, v in (("theme", theme), ("code", code)) if v}
     return query(
         f"""
-SELECT published_at, broker, r.name AS name, r.code AS code, r.reason AS reason, r.`group` AS `group`, rating, title, document_id
+SELECT published_at, broker, r.name AS name, r.code AS code, r.reason AS reason, r.`group` AS `group`, rating,
+       title, document_id
 FROM reports FINAL ARRAY JOIN recommendations AS r
 WHERE {WINDOW} {of_theme} {of_code}
 ORDER BY published_at DESC, document_id, name LIMIT 200""",

@@ -51,7 +51,8 @@ def _text(document: dict[str, Any], mentions: list[dict[str, Any]], themes: list
         "、".join(plain(a, 20) for a in document["authors"]),
     ]
     return html(
-        '<div class="fx-soft">{facts} {source}</div><div class="fx-title">{title}</div><div class="fx-body">{body}</div>',
+        '<div class="fx-soft">{facts} {source}</div><div class="fx-title">{title}</div><div class="fx-body">{body}'
+        "</div>",
         facts=" · ".join(f for f in facts if f),
         source=html('<a href="{u}" target="_blank" rel="noopener noreferrer">{t}</a>', u=address, t=say("open_source"))
         if address
@@ -79,7 +80,8 @@ def _analysis(document: dict[str, Any], mentions: list[dict[str, Any]], themes: 
         by_code.setdefault(mention["code"], []).append(mention)
     mention_lines = [
         html(
-            "<tr><td>{name} <small>{code}</small><br><small>{why}</small></td><td class='r'>×{n}</td><td class='r'>{tone}</td></tr>",
+            "<tr><td>{name} <small>{code}</small><br><small>{why}</small></td><td class='r'>×{n}</td><td"
+            " class='r'>{tone}</td></tr>",
             name=link("security", plain(of_code[0]["name"], 20), code=code),
             code=code,
             why=_why(of_code[0]),
@@ -98,7 +100,8 @@ def _analysis(document: dict[str, Any], mentions: list[dict[str, Any]], themes: 
     return html(
         '<div class="fx-box"><div class="fx-h"><b>{t0}</b></div>{tone}</div><div style="height:10px"></div>'
         '<div class="fx-box"><div class="fx-h"><b>{t1}</b></div>{themes}</div><div style="height:10px"></div>'
-        '<div class="fx-box fx-wrap"><div class="fx-h"><b>{t2}</b></div><table class="fx-table">{mentions}</table></div>'
+        '<div class="fx-box fx-wrap"><div class="fx-h"><b>{t2}</b></div><table class="fx-table">{mentions}</table>'
+        "</div>"
         '<div style="height:10px"></div><div class="fx-box fx-soft"><small>{made}<br>{origin}</small></div>',
         t0=say("tone"),
         tone=tone,

@@ -141,7 +141,8 @@ def _movers(view: frame.View, back: list[int], names: dict[str, str]) -> None:
     lines = [_mover(row, names, top, bool(back)) for row in rows(found.head(MOVERS))]
     half = -(-len(lines) // 2)
     header = html(
-        '<tr><th>{a}</th><th class="r">{b}</th><th></th><th class="r">{c}</th><th class="r">{d}</th></tr>',
+        '<tr><th>{a}</th><th class="r">{b}</th><th class="fx-hide"></th><th class="r">{c}</th><th class="r">{d}'
+        '</th></tr>',
         a=say("security"), b=say("mentions"), c=say("change"), d=say("tone"),
     )  # fmt: skip
     tables = (
@@ -163,7 +164,8 @@ def _mover(row: dict[str, Any], names: dict[str, str], top: float, comparable: b
     themes = [t for t in row["top_themes"] if t][:1]
     return html(
         '<tr><td>{name}<br><small>{code} {themes}</small></td><td class="r"><b>{n}</b></td>'
-        '<td style="width:22%"><span class="fx-bar" style="width:{w:.0f}%"></span></td><td class="r">{change}</td><td class="r">{tone}</td></tr>',
+        '<td class="fx-hide" style="width:22%"><span class="fx-bar" style="width:{w:.0f}%"></span></td><td'
+        ' class="r">{change}</td><td class="r">{tone}</td></tr>',
         name=link("security", names.get(code, code), code=code),
         code=code,
         themes=" ".join(theme_name(t) for t in themes),

@@ -81,7 +81,8 @@ def _card(row: dict[str, object], scope: Scope) -> Markup:
     return html(
         '<div class="fx-box"><div class="fx-soft">{broker} · {at}</div><div class="fx-strong">{title}</div>'
         '<div><span class="{css}">{shape} {rating} {action}</span> <span class="fx-soft">{before}</span></div>'
-        '<div class="fx-soft">{facts}</div><div class="fx-soft">{analysts}</div><div class="fx-chips">{picks}</div></div>',
+        '<div class="fx-soft">{facts}</div><div class="fx-soft">{analysts}</div><div class="fx-chips">{picks}</div>'
+        "</div>",
         broker=plain(row["broker"] or "—", 20),
         at=moment(row["published_at"], scope.end),  # type: ignore[arg-type]
         title=link("document", plain(row["title"], 100), id=str(row["document_id"])),

@@ -66,7 +66,8 @@ def _summary(scope: Scope, code: str, names: dict[str, str], back: list[int]) ->
     head, life = read(sql.headline(scope, code)), rows(read(sql.life(code)))[0]
     surfaces = [plain(s, 12) for s in life["surfaces"] if s != names.get(code)]
     intro = html(
-        '<div class="fx-summary"><b>{name}</b> <small>{code}</small><small>{first}</small><small>{n}</small><small>{also}</small></div>',
+        '<div class="fx-summary"><b>{name}</b> <small>{code}</small><small>{first}</small><small>{n}</small>'
+        "<small>{also}</small></div>",
         name=plain(names.get(code, code)),
         code=code,
         first=link("document", say("first_seen", at=moment(life["first"], scope.end)), id=life["first_id"]),

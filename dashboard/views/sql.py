@@ -19,10 +19,12 @@ from dashboard.text import number, say
 
 LIMITS: dict[str, Any] = {"max_result_rows": 100_000, "result_overflow_mode": "break", "max_execution_time": 30}
 EXAMPLES: dict[str, str] = {
-    "sql_example_themes": """SELECT toDate(published_at) AS day, theme, uniqExact(document_id) AS n, round(avg(sentiment_score), 3) AS tone
+    "sql_example_themes": """SELECT toDate(published_at) AS day, theme,
+       uniqExact(document_id) AS n, round(avg(sentiment_score), 3) AS tone
 FROM document_themes FINAL
 GROUP BY day, theme ORDER BY day, n DESC""",
-    "sql_example_securities": """SELECT code, argMax(name, published_at) AS name, uniqExact(document_id) AS n, round(avg(sentiment_score), 3) AS tone
+    "sql_example_securities": """SELECT code, argMax(name, published_at) AS name,
+       uniqExact(document_id) AS n, round(avg(sentiment_score), 3) AS tone
 FROM mentions FINAL
 GROUP BY code ORDER BY n DESC LIMIT 50""",
     "sql_example_search": """SELECT published_at, publisher, title, sentiment
@@ -33,7 +35,8 @@ ORDER BY published_at DESC LIMIT 100""",
 FROM mentions AS m FINAL
 WHERE m.sentiment = 'negative' AND m.relevance > 0.5
 ORDER BY m.sentiment_score LIMIT 100""",
-    "sql_example_offsets": """SELECT topic, `partition`, uniqExact(`offset`) AS held, max(`offset`) + 1 - min(`offset`) AS expected
+    "sql_example_offsets": """SELECT epoch, topic, `partition`, uniqExact(`offset`) AS held,
+       max(`offset`) + 1 - min(`offset`) AS expected
 FROM documents FINAL GROUP BY ALL ORDER BY ALL""",
 }
 
@@ -89,7 +92,7 @@ def _answer(text: str) -> None:
         ),
         "count",
     )
-    st.dataframe(table, hide_index=True, height=420, key="answer")
+    st.dataframe(table, hide_index=True, height=min(420, 38 + 35 * max(len(table), 1)), key="answer")
     with st.container(horizontal=True):
         st.download_button(
             "CSV",

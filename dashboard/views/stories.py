@@ -88,7 +88,13 @@ def _one(story: str, names: dict[str, str], view: frame.View) -> None:
         alt.Tooltip("who:N", title=say("publisher")),
     ]
     base = alt.Chart(data).encode(
-        x=charts.time_axis(fine=True), y=alt.Y("copies:Q", title=say("copies_so_far"), axis=alt.Axis(tickMinStep=1))
+        x=charts.time_axis(1),
+        y=alt.Y(
+            "copies:Q",
+            title=say("copies_so_far"),
+            axis=alt.Axis(tickMinStep=1),
+            scale=alt.Scale(domain=[0, len(found) + 0.6]),
+        ),
     )
     chart = base.mark_line(interpolate="step-after", opacity=0.6) + base.mark_circle(size=90).encode(
         color=alt.Color("who:N", title=None, legend=alt.Legend(orient="top")),

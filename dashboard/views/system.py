@@ -114,7 +114,8 @@ def _sources() -> None:
         now = datetime.now(SHANGHAI)
         lines = [
             html(
-                "<tr><td>{name}</td><td><span class='{css}'>● {state}</span></td><td class='r'>{checked}</td><td class='r'>{new}</td><td class='r'>{errors}</td>"
+                "<tr><td>{name}</td><td><span class='{css}'>● {state}</span></td><td class='r'>{checked}</td><td"
+                " class='r'>{new}</td><td class='r'>{errors}</td>"
                 "<td><small>{message}</small></td></tr>",
                 name=row["source"],
                 css="fx-ok" if row["state"] == "ok" else "fx-bad",
@@ -127,7 +128,8 @@ def _sources() -> None:
             for row in rows(table)
         ]
         header = html(
-            "<tr><th>{a}</th><th>{b}</th><th class='r'>{c}</th><th class='r'>{d}</th><th class='r'>{e}</th><th></th></tr>",
+            "<tr><th>{a}</th><th>{b}</th><th class='r'>{c}</th><th class='r'>{d}</th><th class='r'>{e}</th><th>"
+            "</th></tr>",
             a=say("source"), b=say("state"), c=say("checked"), d=say("new_items"), e=say("errors"),
         )  # fmt: skip
         panel(
@@ -164,9 +166,5 @@ def _versions() -> None:
         query = sql.storage()
         table = read(query)
         charts.head(say("storage"), query, table, "storage")
-        st.dataframe(
-            table,
-            hide_index=True,
-            key="table-storage",
-            column_config={"bytes": st.column_config.NumberColumn(format="bytes")},
-        )
+        sizes = table.assign(bytes=(table["bytes"].astype(float) / 1e6).round(1)).rename(columns={"bytes": "MB"})
+        st.dataframe(sizes, hide_index=True, key="table-storage")

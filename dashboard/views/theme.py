@@ -114,7 +114,8 @@ def _securities(scope: Scope, theme: str, names: dict[str, str]) -> None:
         return
     lines = [
         html(
-            '<tr><td>{name} <small>{code}</small></td><td class="r"><b>{n}</b></td><td style="width:26%"><span class="fx-bar" '
+            '<tr><td>{name} <small>{code}</small></td><td class="r"><b>{n}</b></td><td style="width:26%"><span'
+            ' class="fx-bar" '
             'style="width:{w:.0f}%"></span> <small>{share}</small></td><td class="r">{tone}</td></tr>',
             name=link("security", names.get(row["code"], row["code"]), code=row["code"]),
             code=row["code"],
@@ -160,7 +161,8 @@ def _recommended(scope: Scope, theme: str) -> None:
 def recommendation_table(table: pd.DataFrame, scope: Scope, limit: int = 12) -> object:
     lines = [
         html(
-            "<tr><td>{name}<br><small>{group}</small></td><td><small>{reason}</small></td><td class='r'>{broker}<br><small>{at}</small></td></tr>",
+            "<tr><td>{name}<br><small>{group}</small></td><td><small>{reason}</small></td><td class='r'>{broker}"
+            "<br><small>{at}</small></td></tr>",
             name=link("security", plain(row["name"], 20), code=row["code"]) if row["code"] else plain(row["name"], 20),
             group=plain(row["group"], 24),
             reason=plain(row["reason"], 40),

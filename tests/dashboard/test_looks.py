@@ -31,6 +31,9 @@ def test_no_word_is_left_unsaid() -> None:
         re.findall(r"\w+", SOURCES.replace((Path(dashboard.__file__).parent / "catalogue.py").read_text("utf-8"), ""))
     )
     made_up = (
+        "away_",
+        "unready_",
+        "refused_",
         "page_",
         "window_",
         "basis_",
@@ -96,5 +99,5 @@ def test_weeks() -> None:
     assert start == datetime(2026, 11, 2, tzinfo=SHANGHAI) and end - start == timedelta(weeks=1)
     assert weekly.week_of(start) == "2026-W45" == weekly.week_of(end - timedelta(seconds=1))
     assert weekly.weeks(start + timedelta(days=3), end + timedelta(days=1)) == ["2026-W46", "2026-W45"]
-    with pytest.raises(ValueError, match="W60|week"):
+    with pytest.raises(ValueError, match="week"):
         weekly.bounds("2026-W60")

@@ -1,4 +1,5 @@
-"""Every page in a real browser: right numbers, links, languages, live updates, downloads, nothing rendered from a text."""
+"""Every page in a real browser"
+": right numbers, links, languages, live updates, downloads, nothing rendered from a text."""
 
 from __future__ import annotations
 
@@ -174,7 +175,8 @@ def test_search_finds_marks_and_filters(page: Page, world: World) -> None:
 
 def test_story_folds_copies(page: Page, world: World) -> None:
     story, copies = world.reader.query(
-        f"SELECT story_id, uniqExact(id) AS n FROM documents FINAL WHERE {SINCE} GROUP BY story_id ORDER BY n DESC LIMIT 1"
+        f"SELECT story_id, uniqExact(id) AS n FROM documents FINAL"
+        f" WHERE {SINCE} GROUP BY story_id ORDER BY n DESC LIMIT 1"
     ).first_row
     opened(page, world, f"stories?{WIDE}")
     first = page.locator(".fx-stories .fx-item").first
@@ -190,7 +192,7 @@ def test_sql_page_runs_reads_and_refuses_writes(page: Page, world: World) -> Non
     page.get_by_role("button", name="运行").click()
     expect(page.get_by_text("1 行")).to_be_visible()
     with page.expect_download() as download:
-        page.get_by_role("button", name="CSV").click()
+        page.get_by_role("button", name="CSV", exact=True).click()
     n = scalar(world, "SELECT uniqExact(id) FROM documents FINAL")
     assert download.value.path().read_text(encoding="utf-8-sig").split() == ["n", str(n)]
     editor.fill("DROP TABLE documents")
@@ -243,7 +245,10 @@ def test_live_feed_shows_a_new_document_and_keeps_the_readers_place(page: Page, 
     expect(feed.get_by_text(push(1))).to_be_visible(timeout=5_000)
     feed.evaluate("e => e.scrollTo(0, 400)")
     page.wait_for_timeout(300)
-    seen = "e => [...e.children].map(c => [c.dataset.key, c.getBoundingClientRect().top - e.getBoundingClientRect().top]).find(c => c[1] >= 0)"
+    seen = """e => {
+        const top = e.getBoundingClientRect().top;
+        return [...e.children].map(c => [c.dataset.key, c.getBoundingClientRect().top - top]).find(c => c[1] >= 0);
+    }"""
     before = feed.evaluate(seen)
     title = push(2)
     expect(feed.get_by_text(title)).to_be_attached(timeout=5_000)

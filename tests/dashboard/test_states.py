@@ -37,7 +37,7 @@ def test_away_then_unready_then_empty_then_there(page: Page, tmp_path: Path) -> 
         server.kill()
         expect(page.get_by_text("连接中断，正在重试…")).to_be_visible()
         expect(page.get_by_text("第一篇文档").first).to_be_visible()
-        page.get_by_role("radio", name="30天").click()
+        page.get_by_role("radio", name="今日").click()
         expect(page.get_by_text("暂时连不上数据库")).to_be_visible()
         server.restart()
         expect(page.get_by_text("第一篇文档").first).to_be_visible()
