@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,17 +37,17 @@ class Wire(NamedTuple):
 
 
 def evaluate_linking(
-    wires: Path | None = None, headlines: Path | None = None, *, limit: int = 0, linker: Linker | None = None
+    wires: Path | None = None, headlines: Path | None = None, *, every: int = 1, linker: Linker | None = None
 ) -> dict[str, Any]:
     """All measures as JSON-ready data.
 
     `wires`: JSON lines (gzip or not) with title, content, source, datetime, stocks, stock_list. `headlines`: a folder
-    or file of JSON lines with text and label. `limit`: read only every n-th wire so that about so many are read.
+    or file of JSON lines with text and label. `every`: read only every n-th wire.
     """
     linker = linker or Linker.load()
     result: dict[str, Any] = {"securities": linker.version}
     if wires is not None:
-        result |= vendor_recall(linker, load(), read_wires(wires), limit)
+        result |= vendor_recall(linker, load(), islice(read_wires(wires), 0, None, every))
     if headlines is not None:
         result["headlines"] = false_alarms(linker, read_headlines(headlines))
     return result
@@ -58,8 +59,8 @@ def read_wires(path: Path) -> Iterator[Wire]:
     with opener(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
-            tags = [(_code(tag.get("code", "")), tag.get("name", "")) for tag in row.get("stocks") or []]
-            tags += [(_code(tag.get("StockID", "")), tag.get("name", "")) for tag in row.get("stock_list") or []]
+            tags = [(tag.get("code", ""), tag.get("name", "")) for tag in row.get("stocks") or []]
+            tags += [(tag.get("StockID", ""), tag.get("name", "")) for tag in row.get("stock_list") or []]
             published = datetime.fromisoformat(row["datetime"]) if row.get("datetime") else None
             yield Wire(row.get("title", ""), row.get("content", ""), published, row.get("source", ""), tuple(tags))
 
@@ -72,7 +73,7 @@ def read_headlines(path: Path) -> Iterator[tuple[str, str]]:
             yield row["text"], row["label"]
 
 
-def vendor_recall(linker: Linker, table: SecuritiesTable, wires: Iterable[Wire], limit: int = 0) -> dict[str, Any]:
+def vendor_recall(linker: Linker, table: SecuritiesTable, wires: Iterable[Wire]) -> dict[str, Any]:
     """Share of the vendors' tags found, by source; ambiguous names linked and left open; tags of unlisted companies."""
     by_name = _names(table)
     present: Counter[str] = Counter()
@@ -81,10 +82,7 @@ def vendor_recall(linker: Linker, table: SecuritiesTable, wires: Iterable[Wire],
     left: Counter[tuple[str, str]] = Counter()
     unknown: Counter[str] = Counter()
     missed: list[dict[str, Any]] = []
-    step = max(1, 78_000 // limit) if limit else 1
-    for number, wire in enumerate(wires):
-        if number % step:
-            continue
+    for wire in wires:
         result = linker.link(wire.title, wire.body, published_at=wire.published_at)
         _count_ambiguous(result, linked, left)
         if not wire.tags:
@@ -149,11 +147,6 @@ def company(security: Security) -> str:
     return security.english_name or base_name(security.name)
 
 
-def _code(code: str) -> str:
-    """A vendor's code without what is no company: boards (BK0458), indices and funds come back as they are."""
-    return code.strip()
-
-
 def _names(table: SecuritiesTable) -> dict[str, Security]:
     names: dict[str, Security] = {}
     for security in sorted(table, key=lambda s: s.exchange in ("HK", "US")):
@@ -185,6 +178,3 @@ def _tagged(
 def _count_ambiguous(result: LinkResult, linked: Counter[str], left: Counter[tuple[str, str]]) -> None:
     linked.update(normal_name(link.surface) for link in result.links)
     left.update((normal_name(a.surface), a.reason) for a in result.abstentions)
-
-
-__all__ = ["evaluate_linking", "false_alarms", "vendor_recall"]

@@ -50,7 +50,6 @@ _HEADLINE_CUE = re.compile(
     r"辞职|聘任|担保|拟|终止|解禁|停牌|复牌|调研"
 )
 _SENTENCE_END = re.compile(r"[。！？!?;\n\x01】]")
-_LIST_MARK = "、,/和及与"
 _AFTER_LIST = re.compile(r"等|涨|跌|领涨|跟涨|封|触及|均|也|以及|和|居前|概念|股|,|。|;|$|\n|、|\(|\)")
 _OTHER_BODY = re.compile(r"(?:职业|技术|科技){0,2}学院|大学|中学|小学|博物馆|协会|学会")
 _CONTEST = re.compile(
@@ -59,19 +58,19 @@ _CONTEST = re.compile(
 _FUND = re.compile(r"基金|etf|混合|债|lof|指数|联接|理财|转债")
 
 
-def code_after(text: str, end: int) -> str | None:
-    """The code printed right after a name that ends at `end`, in its full form where the market is printed."""
-    if end >= len(text) or text[end] not in '([-ab"”':
-        return None
-    match = _CODE_AFTER.match(text, end)
+def code_after(text: str, end: int) -> tuple[str, int]:
+    """The code printed right after a name that ends at `end`, with its market where printed, and the code's end."""
+    match = _CODE_AFTER.match(text, end) if end < len(text) and text[end] in '([-ab"”' else None
     if match is None:
-        return None
-    if match["ticker"]:
-        return f"{match['ticker'].upper()}.US"
+        return "", end
     digits, market = match["digits"], match["market"]
-    if market == "hk":
-        return f"{digits[-5:].zfill(5)}.HK"
-    return f"{digits}.{market.upper()}" if market else digits
+    if match["ticker"]:
+        code = f"{match['ticker'].upper()}.US"
+    elif market == "hk":
+        code = f"{digits[-5:].zfill(5)}.HK"
+    else:
+        code = f"{digits}.{market.upper()}" if market else digits
+    return code, match.end()
 
 
 def carries(security: Security, code: str) -> bool:

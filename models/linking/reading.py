@@ -16,10 +16,9 @@ from models.securities import Security
 
 JOINT = "\x01"  # between title and body; in no name
 WINDOW = 60  # characters on each side of an abstention
-CODE_REACH = 20  # characters after a name in which its code stands
 DEBUT_DAYS = 15  # calendar days in which a newly listed name carries N or C
 _OPEN_REASON = {"noun": "common_word", "word": "common_word", "brand": "brand_or_place", "never": "common_word"}
-# Characters beside a plain name that may say more of it: a code, brackets, a legal form, an exchange's mark.
+# Characters beside a plain name that may say more: a code, brackets, a legal form, an exchange's mark, a school.
 _TELLING_AFTER = frozenset('([-"”】ab集股控有学大中小博协职技科')
 _TELLING_BEFORE = frozenset("【tdr市")
 _FINAL = frozenset(("conflicting_code", "other_meaning", "part_of_a_name", "out_of_date"))
@@ -49,7 +48,7 @@ class Reading:
         """The hits that are companies, in order, and those left open with the reason."""
         accepted: list[Accepted] = []
         waiting: list[tuple[Hit, str]] = []
-        told = -1  # end of the brackets whose code has told the company before them
+        told = -1  # end of the code that has told the company before it
         body, contests = self.form, evidence.tells_of_contests(self.form)
         size = len(body)
         for hit in hits:
@@ -75,7 +74,7 @@ class Reading:
                 continue
             accepted.append(verdict)
             if verdict.evidence == "code":
-                told = end + CODE_REACH
+                told = evidence.code_after(body, end)[1]
         left: list[tuple[Hit, str]] = []
         if waiting:
             strong = {a.security.code for a in accepted}
@@ -98,7 +97,7 @@ class Reading:
             if pattern.text.isdigit() and not evidence.bare_code(body, start, end, security.exchange):
                 return "bare_number"
             return Accepted(start, end, security, "code", 0.96)
-        code = evidence.code_after(body, end)
+        code, _ = evidence.code_after(body, end)
         if code:
             for candidate in pattern.candidates:
                 if evidence.carries(candidate.security, code):

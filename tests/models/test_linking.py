@@ -6,6 +6,8 @@ import pytest
 
 from models.linking import Linker
 from models.linking.evaluate import Wire, false_alarms, vendor_recall
+from models.linking.normalise import normal_name
+from models.linking.patterns import base_name, rows
 from models.securities import load
 
 
@@ -207,6 +209,11 @@ def test_a_debut_mark_holds_for_the_first_days_only(linker):
         ("新华网：上半年净利润增长", "subject"),
         ("中信证券研报指出，", "source_credit"),
         ("中信证券上半年净利润增长12%", "subject"),
+        ("中信证券：看好传媒板块", "source_credit"),
+        ("中信证券：拟回购公司股份", "subject"),
+        ("招商银行：上半年净利润增长", "subject"),
+        ("据港交所文件，", "source_credit"),
+        ("港交所上半年净利润增长", "subject"),
         ("建议关注：芒果超媒", "recommended"),
         ("公司的竞争对手芒果超媒", "peer"),
     ],
@@ -246,6 +253,27 @@ def test_the_title_weighs_more_than_a_long_list(linker):
     assert title.relevance > 0.8
     assert all(link.relevance < 0.3 for link in others)
     assert len(others) == 8
+
+
+def test_every_ambiguous_name_and_every_decoy_has_its_use():
+    forms = {normal_name(name) for s in load() for name in names_of(s)}
+    forms |= {base_name(form) for form in forms}
+    assert [row["name"] for row in rows("ambiguous.csv") if normal_name(row["name"]) not in forms] == []
+    idle = [text for text in map(normal_name, decoys()) if not any(form in text for form in forms if len(form) > 1)]
+    assert idle == []
+
+
+def names_of(security):
+    former = (dated.name for dated in security.names)
+    return (security.name, *security.aliases, *security.brands, *former)
+
+
+def decoys():
+    return [row["text"] for row in rows("decoys.csv")]
+
+
+def test_a_code_behind_an_unknown_name_is_found_after_a_known_one(linker):
+    assert codes(linker.link("", "芒果超媒(300413)、某公司(002624)涨停")) == ["300413.SZ", "002624.SZ"]
 
 
 def test_evaluation_counts_what_it_says(linker):
