@@ -18,6 +18,8 @@ from stream.app import Agents, create_app
 from stream.health import serve
 from stream.log import GROUP, Log, LogAway
 from stream.records import ANALYSES, DEAD, DOCUMENTS
+from stream.store import connect
+from stream.trends import Refresher
 from stream.watchdog import Watchdog, judge
 
 log = logging.getLogger(__name__)
@@ -65,6 +67,10 @@ class Worker:
             assigned=self._assigned,
             end=fatal,
             observe=metrics.lag,
+        ).start()
+        Refresher(
+            lambda: connect(settings, writer=True),
+            active=lambda: any(topic == ANALYSES for topic, _ in self._assigned()),
         ).start()
         metrics.READY.set_function(lambda: not self._ready())
         log.info("joining the workers of %s", ",".join(settings.kafka_servers))

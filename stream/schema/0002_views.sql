@@ -1,10 +1,13 @@
 -- Views for people. `from` is included, `to` is not; both are times in Asia/Shanghai: '2026-11-01 00:00:00'.
 -- Each counts documents, distinct stories (copies of one text count once) and distinct publishers, over FINAL.
 
--- How often each security is named, by time step. `minutes` is the step: 60, 1440 for days.
+-- How often each security is named, by time step. `minutes` is the step: 60, 1440 for days, 10080 for weeks. Steps are
+-- counted from a Monday's midnight in Shanghai (316800000 ms after 1970), so that days and weeks begin there.
 CREATE OR REPLACE VIEW mention_trend AS
 SELECT
-    toDateTime64(toStartOfInterval(published_at, toIntervalMinute({minutes:UInt32}), 'Asia/Shanghai'), 3, 'Asia/Shanghai') AS bucket,
+    fromUnixTimestamp64Milli(
+        intDiv(toUnixTimestamp64Milli(published_at) - 316800000, {minutes:UInt32} * 60000) * {minutes:UInt32} * 60000 + 316800000,
+        'Asia/Shanghai') AS bucket,
     code,
     anyLast(name) AS name,
     count() AS mentions,
@@ -22,7 +25,9 @@ GROUP BY bucket, code;
 -- How much is written on each theme, by time step.
 CREATE OR REPLACE VIEW theme_trend AS
 SELECT
-    toDateTime64(toStartOfInterval(published_at, toIntervalMinute({minutes:UInt32}), 'Asia/Shanghai'), 3, 'Asia/Shanghai') AS bucket,
+    fromUnixTimestamp64Milli(
+        intDiv(toUnixTimestamp64Milli(published_at) - 316800000, {minutes:UInt32} * 60000) * {minutes:UInt32} * 60000 + 316800000,
+        'Asia/Shanghai') AS bucket,
     theme,
     uniqExact(document_id) AS documents,
     uniqExact(if(story_id = '', document_id, story_id)) AS stories,

@@ -65,7 +65,7 @@ class Product:
         self.settings = Settings(
             data_dir=self.folder,
             local={"kafka_port": ports["kafka"], "clickhouse_port": ports["clickhouse"]},
-            stream={"max_message_bytes": MAX_MESSAGE_BYTES},
+            stream={"max_message_bytes": MAX_MESSAGE_BYTES, "web_port": ports["web"]},
         )
         ours = {
             "DATA_DIR": str(self.folder),
@@ -179,6 +179,13 @@ def check(product: Product, documents: int) -> list[str]:
             expected[COMPANIES[number % len(COMPANIES)][1]] += 1
     if {code: truth.get(code, 0) for code in expected} != expected:
         wrong.append(f"documents by company: {truth}, expected {expected}")
+    kept = "SELECT key, sum(documents) FROM trends FINAL WHERE step = 'day' AND dimension = 'security' GROUP BY key"
+    deadline = time.monotonic() + 30
+    while dict(product.query(kept)) != truth:
+        if time.monotonic() > deadline:
+            wrong.append(f"trends count {dict(product.query(kept))}, the documents say {truth}")
+            break
+        time.sleep(1)
     themes = dict(product.query("SELECT arrayJoin(themes) AS t, uniqExact(id) FROM documents FINAL GROUP BY t"))
     trend = dict(product.query(f"SELECT theme, sum(documents) FROM theme_trend({window}, minutes=60) GROUP BY theme"))
     if themes != trend:

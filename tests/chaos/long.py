@@ -18,6 +18,7 @@ from ingest.outbox import State
 from tests.chaos.harness import Product, check, pick
 
 CHUNK = 500
+PATIENCE = 45.0  # seconds until the next kill, where the share of documents is not reached
 
 
 def main() -> int:
@@ -42,15 +43,13 @@ def main() -> int:
         for first in range(0, arguments.documents, CHUNK):
             product.add(first, min(first + CHUNK, arguments.documents))
         say(f"{arguments.documents} documents acknowledged")
-        settled, share = 0, arguments.documents / (len(plan) + 1)
+        share, last, done = arguments.documents / (len(plan) + 1), time.monotonic(), 0
         while plan:
             counts = product.counts()
             settled = counts[State.STORED] + counts[State.DEAD]
-            if (
-                settled >= share * (arguments.kills + arguments.hangs + 1 - len(plan)) * 0.9
-                or not counts[State.PENDING]
-            ):
+            if settled >= share * (done + 1) or time.monotonic() - last > PATIENCE:
                 name = plan.pop()
+                done, last = done + 1, time.monotonic()
                 say(f"{settled} confirmed; {'stopping the worker for 30 s' if name == 'hang' else f'kill -9 {name}'}")
                 if name == "hang":
                     product.signal("worker", signal.SIGSTOP)

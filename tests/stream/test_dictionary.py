@@ -80,7 +80,9 @@ def test_a_worked_query_finds_something(reader: Client, sql: str) -> None:
 
 
 def test_every_table_view_and_column_is_described() -> None:
-    schema = "".join((SCHEMA / f"{name}.sql").read_text() for name in ("0001_tables", "0002_views", "0004_history"))
+    schema = "".join(
+        (SCHEMA / f"{name}.sql").read_text() for name in ("0001_tables", "0002_views", "0004_history", "0005_trends")
+    )
     for name in re.findall(r"CREATE (?:TABLE IF NOT EXISTS|OR REPLACE VIEW) (\w+)", schema):
         assert re.search(rf"^### {name}:|`{name}\(", TEXT, flags=re.MULTILINE), name
     for column in set(re.findall(r"^    `?(\w+)`? +[A-Z]\w+", schema, flags=re.MULTILINE)) - {"INDEX", "p_positive"}:

@@ -59,6 +59,14 @@ def test_theme_trend(filled: Client) -> None:
     assert (day["theme"], day["documents"], day["stories"], day["publishers"]) == ("game", 4, 2, 3)
 
 
+@pytest.mark.parametrize(
+    ("minutes", "first"), [(60, "12:00"), (1440, "11-02 00:00"), (10080, "11-02 00:00"), (7, "12:0")]
+)
+def test_steps_begin_at_a_monday_s_midnight_in_shanghai(filled: Client, minutes: int, first: str) -> None:
+    sql = f"SELECT toString(min(bucket)) AS bucket FROM theme_trend({WINDOW}, minutes={minutes})"
+    assert first in str(rows(filled, sql)[0]["bucket"])
+
+
 def test_security_day(filled: Client) -> None:
     (day,) = rows(filled, f"SELECT * FROM security_day({WINDOW}) WHERE code = '600001.SH'")
     assert (str(day["day"]), day["documents"], day["stories"], day["themes"]) == ("2026-11-02", 4, 2, ["game"])

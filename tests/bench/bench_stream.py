@@ -1,0 +1,136 @@
+"""End to end: `python -m tests.bench.bench_stream [--rate 20] [--seconds 60] [--burst 3000] [--input FILE.jsonl.gz]`.
+
+Starts the whole product on free ports. First, documents at a steady rate: seconds from publication (the moment they are
+handed to the ingestor) until they can be queried. Then a burst: documents a second, and where the worker's time goes.
+`--input` takes texts from JSONL rows with `title` and `content` or `body`; without it they are short made-up wires.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import re
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from itertools import count, islice
+from pathlib import Path
+
+import msgspec
+
+from ingest.drain import outbox_of
+from models.records import Document, document_id
+from tests.chaos.harness import Product, make_document
+
+LATENCY = """
+SELECT count(), quantilesExact(0.5, 0.95, 0.99)(dateDiff('millisecond', published_at, stored_at) / 1000)
+FROM documents FINAL WHERE source = 'bench-steady'
+"""
+
+
+def texts(path: Path | None) -> Iterator[tuple[str, str]]:
+    """Titles and bodies, without end."""
+    if path is None:
+        for number in count():
+            document = make_document(number % 999)
+            yield f"{document.title}·{number}", document.body
+    opener = gzip.open if str(path).endswith(".gz") else open
+    with opener(path, "rt", encoding="utf-8") as lines:  # type: ignore[operator,arg-type]
+        for line in lines:
+            row = json.loads(line)
+            yield row.get("title") or "", row.get("content") or row.get("body") or ""
+
+
+def documents(source: str, pairs: Iterator[tuple[str, str]], number: int) -> list[Document]:
+    """The next `number` documents, published now."""
+    now = datetime.now(UTC)
+    template = make_document(1)
+    return [
+        msgspec.structs.replace(
+            template,
+            id=document_id(source, f"{now.timestamp()}-{n}"),
+            source=source,
+            title=title,
+            body=body,
+            published_at=now,
+            fetched_at=now,
+        )
+        for n, (title, body) in enumerate(islice(pairs, number))
+    ]
+
+
+def steady(product: Product, pairs: Iterator[tuple[str, str]], rate: int, seconds: int) -> None:
+    """Ten times a second a tenth of the rate."""
+    with closing(outbox_of(product.settings)) as outbox:
+        began = time.monotonic()
+        for tick in range(seconds * 10):
+            due = (tick + 1) * rate // 10 - tick * rate // 10
+            outbox.add(documents("bench-steady", pairs, due))
+            time.sleep(max(0.0, began + (tick + 1) / 10 - time.monotonic()))
+    product.wait_until_confirmed(300)
+    number, (median, p95, p99) = product.query(LATENCY)[0]
+    spread = f"{median:.2f} s (median), {p95:.2f} (p95), {p99:.2f} (p99)"
+    print(f"steady  {number} documents at {rate}/s: queryable after {spread}")
+
+
+def burst(product: Product, pairs: Iterator[tuple[str, str]], number: int) -> None:
+    """As many at once as asked for."""
+    before = stage_seconds(product)
+    batch = documents("bench-burst", pairs, number)
+    began = time.monotonic()
+    with closing(outbox_of(product.settings)) as outbox:
+        outbox.add(batch)
+        taken = time.monotonic() - began
+    sql = "SELECT count() FROM documents FINAL WHERE source = 'bench-burst'"
+    while product.query(sql)[0][0] < len(batch):
+        time.sleep(0.25)
+    seconds = time.monotonic() - began
+    print(f"burst   {len(batch)} documents in {seconds:.1f} s: {len(batch) / seconds:.0f}/s (outbox {taken:.1f} s)")
+    for stage, spent in stage_seconds(product).items():
+        spent -= before.get(stage, 0.0)
+        print(f"        {stage:<8} {spent:7.1f} s of the worker, {spent / seconds:5.0%} of the time")
+
+
+def stage_seconds(product: Product) -> dict[str, float]:
+    """Seconds that the worker has spent in each stage."""
+    port = product.settings.stream.web_port
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as reply:
+        text = reply.read().decode()
+    pattern = r'fengxiang_(?:stage_seconds_sum|model_seconds_total)\{stage="(\w+)"\} ([\d.e+-]+)'
+    return {stage: float(value) for stage, value in re.findall(pattern, text)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rate", type=int, default=20)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--burst", type=int, default=3000)
+    parser.add_argument("--input", type=Path)
+    arguments = parser.parse_args()
+    pairs = texts(arguments.input)
+    with tempfile.TemporaryDirectory(prefix="fengxiang-bench-") as folder:
+        product = Product(Path(folder) / "var")
+        with product.running():
+            for name, kilobytes in memory(product).items():
+                print(f"memory  {name:<11}{kilobytes / 1024:7.0f} MB")
+            steady(product, pairs, arguments.rate, arguments.seconds)
+            burst(product, pairs, arguments.burst)
+            for name, kilobytes in memory(product).items():
+                print(f"memory  {name:<11}{kilobytes / 1024:7.0f} MB")
+
+
+def memory(product: Product) -> dict[str, int]:
+    """Resident kilobytes of each process (Linux)."""
+    found = {}
+    for name, pid in product.pids().items():
+        match = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+        found[name] = int(match[1]) if match else 0
+    return found
+
+
+if __name__ == "__main__":
+    main()
