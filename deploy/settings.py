@@ -79,13 +79,15 @@ class FeedSettings(Section):
         "eastmoney-report",
         "eastmoney-notice",
         "sina",
+        "tushare",
         "wallstreetcn",
     ]
     name: str = ""  # shown and stored as the source; empty: the type
     url: str = ""  # rss: the feed's address; otherwise instead of the vendor's
     every_seconds: float = Field(60.0, ge=1)
     securities: tuple[str, ...] = ()  # eastmoney-stock: six-digit codes
-    column: str = ""  # cninfo: szse, sse, bj or hke; wallstreetcn: the channel
+    column: str = ""  # cninfo: szse, sse, bj or hke; wallstreetcn and tushare: the channel
+    token: str = ""  # tushare
     attachments: bool = True  # fetch the PDFs of reports and announcements
     robots: bool = True  # obey the host's robots.txt
 

@@ -93,26 +93,32 @@ class Fetcher:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
+        json: bytes | None = None,
     ) -> Fetched:
-        """The answer to a GET (a POST when there is a `form`). Raises `FetchError`."""
+        """The answer to a GET, or to a POST when there is a `form` or a `json` body. Raises `FetchError`."""
         address = str(httpx.URL(url, params=params)) if params else url
         for _ in range(MAX_REDIRECTS + 1):
             self._check(address)
             if self._robots and not self._allowed(address):
                 raise FetchError(f"{address}: robots.txt of the host forbids it", status=403)
-            answer = self._once(address, headers or {}, form)
+            answer = self._once(address, headers or {}, form, json)
             if answer.status not in (301, 302, 303, 307, 308):
                 return answer
             address, form = urljoin(address, answer.headers.get("location", "")), None
+            json = None
         raise FetchError(f"{url}: more than {MAX_REDIRECTS} redirects")
 
     # ------------------------------------------------------------------ one request
 
-    def _once(self, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None) -> Fetched:
+    def _once(
+        self, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None = None, json: bytes | None = None
+    ) -> Fetched:
         self._wait_turn(urlsplit(url).netloc)
         deadline = self._clock() + self._seconds
         try:
-            with self._client.stream("POST" if form else "GET", url, headers=dict(headers), data=form) as reply:
+            sent = dict(headers) | ({"Content-Type": "application/json"} if json else {})
+            method = "POST" if form or json else "GET"
+            with self._client.stream(method, url, headers=sent, data=form, content=json) as reply:
                 body = self._body(reply, deadline)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
             raise FetchError(f"{url}: {error or type(error).__name__}") from error
@@ -164,7 +170,7 @@ class Fetcher:
     def _read_rules(self, site: str) -> RobotFileParser:
         rules = RobotFileParser()
         try:
-            answer = self._once(f"{site}/robots.txt", {}, None)
+            answer = self._once(f"{site}/robots.txt", {})
             rules.parse(answer.body[:500_000].decode("utf-8", "replace").splitlines() if answer.status == 200 else [])
         except FetchError as error:
             if error.status in (401, 403) or error.status >= 500 or not error.status:

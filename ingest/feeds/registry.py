@@ -14,6 +14,7 @@ from ingest.feeds.cls import Cls
 from ingest.feeds.cninfo import Cninfo
 from ingest.feeds.rss import Rss
 from ingest.feeds.sina import Sina
+from ingest.feeds.tushare import Tushare
 from ingest.feeds.wallstreetcn import Wallstreetcn
 from ingest.health import Health
 from ingest.outbox import Outbox
@@ -46,6 +47,10 @@ def feeds_of(config: FeedSettings) -> Iterator[tuple[str, Feed]]:
         yield name, Cninfo(column=config.column or "szse", source=name, **where)
     elif config.type == "wallstreetcn":
         yield name, Wallstreetcn(channel=config.column or "global-channel", source=name, **where)
+    elif config.type == "tushare":
+        if not config.token:
+            raise SettingsError(f"ingest.feeds {name!r}: tushare needs your token")
+        yield name, Tushare(config.token, channel=config.column or "sina", source=name, **where)
     else:
         yield name, replace(_PLAIN[config.type], source=name, **where)  # type: ignore[type-var]
 

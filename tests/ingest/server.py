@@ -17,6 +17,7 @@ class Asked:
     query: dict[str, str]
     headers: dict[str, str]
     form: dict[str, str]
+    body: bytes = b""
 
 
 @dataclass
@@ -51,10 +52,15 @@ def vendor(answer: Answer) -> Iterator[Vendor]:
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             length = int(self.headers.get("Content-Length") or 0)
-            form = parse_qs(self.rfile.read(length).decode()) if length else {}
+            body = self.rfile.read(length) if length else b""
+            form = (
+                parse_qs(body.decode()) if self.headers.get("Content-Type", "").startswith("application/x-www") else {}
+            )
             query = parse_qs(parts.query, keep_blank_values=True)
             flat = {name: values[0] for name, values in query.items()}
-            asked = Asked(parts.path, flat, dict(self.headers), {name: values[0] for name, values in form.items()})
+            asked = Asked(
+                parts.path, flat, dict(self.headers), {name: values[0] for name, values in form.items()}, body
+            )
             made.asked.append(asked)
             reply = made.answer(asked)
             if parts.path == "/robots.txt" and not reply.headers.get("robots"):

@@ -24,12 +24,13 @@ from ingest.feeds.cninfo import Cninfo
 from ingest.feeds.registry import feeds_of, pollers
 from ingest.feeds.rss import Rss
 from ingest.feeds.sina import Sina
+from ingest.feeds.tushare import Tushare
 from ingest.feeds.wallstreetcn import Wallstreetcn
 from ingest.health import Health
 from ingest.outbox import Outbox
 from ingest.pdf import ReportReader
 from ingest.polite import Fetcher, FetchError
-from ingest.times import BEIJING
+from ingest.times import BEIJING, parse_time
 from models.records import Document
 from stream.records import decode
 from tests.ingest.make import NOW
@@ -194,6 +195,12 @@ def cninfo(items: list[int], more: bool) -> Any:
     return {"announcements": made, "hasMore": more}
 
 
+def tushare(items: list[int], more: bool) -> Any:
+    made = [[stamp(n), f"正文{n}", f"题{n}", ["A股"]] for n in items]
+    fields = ["datetime", "content", "title", "channels"]
+    return {"code": 0, "msg": "", "data": {"fields": fields, "items": made, "has_more": more}}
+
+
 FEEDS: dict[str, tuple[Any, Any]] = {
     "cls": (Cls(), cls),
     "eastmoney": (eastmoney.FastNews(), fast),
@@ -203,6 +210,7 @@ FEEDS: dict[str, tuple[Any, Any]] = {
     "sina": (Sina(), sina),
     "wallstreetcn": (Wallstreetcn(), wallstreetcn),
     "cninfo": (Cninfo(), cninfo),
+    "tushare": (Tushare("secret"), tushare),
 }
 PAGE = 5
 
@@ -215,7 +223,10 @@ class Archive:
 
     def __call__(self, asked: Asked) -> Reply:
         given = asked.query | asked.form
-        if "param" in given:
+        if asked.body.startswith(b"{"):
+            end = json.loads(asked.body)["params"].get("end_date")
+            start = round((NOW - parse_time(end)).total_seconds() / 60) + 1 if end else self.first
+        elif "param" in given:
             start = (json.loads(given["param"])["param"]["cmsArticleWebOld"]["pageIndex"] - 1) * PAGE + self.first
         elif number := given.get("page") or given.get("pageNo") or given.get("pageNum") or given.get("page_index"):
             start = (int(number) - 1) * PAGE + self.first
@@ -251,7 +262,7 @@ def test_first_poll_then_only_what_is_new(name: str, outbox: Outbox, fetch: Fetc
     assert {f"题{n}" in "".join(d.title for d in found) for n in range(15)} == {True}
     one = next(d for d in found if "题3" in d.title)
     assert one.published_at == at(3) and one.kind == feed.kind and one.source == feed.source
-    assert one.vendor.securities or name == "wallstreetcn"
+    assert one.vendor.securities or name in ("wallstreetcn", "tushare")
 
 
 @pytest.mark.parametrize("name", FEEDS)
@@ -426,9 +437,13 @@ def test_any_item_gives_a_document_a_dead_letter_or_a_reason(
     whole = payload([0, 1], more=False)
     items = whole
     while isinstance(items, dict):
-        items = next(value for value in items.values() if isinstance(value, dict | list))
+        items = next(v for k, v in items.items() if isinstance(v, dict | list) and k != "fields")
+    if name == "tushare":
+        items[0] = dict(enumerate(items[0]))
     for key in data.draw(st.sets(st.sampled_from(sorted(items[0])), min_size=1)):
         items[0][key] = data.draw(JSON)
+    if name == "tushare":
+        items[0] = list(items[0].values())
     body = json.dumps(whole).encode()
     server.answer = lambda asked: Reply(b"cb(" + body + b")" if name == "eastmoney-stock" else body)
     try:
@@ -450,7 +465,7 @@ def test_settings_make_pollers(outbox: Outbox) -> None:
     assert [poller.name for poller in made] == ["cls", "eastmoney-stock 300413", "eastmoney-stock 600519", "a"]
 
 
-@pytest.mark.parametrize("feed", [{"type": "rss"}, {"type": "eastmoney-stock"}])
+@pytest.mark.parametrize("feed", [{"type": "rss"}, {"type": "eastmoney-stock"}, {"type": "tushare"}])
 def test_incomplete_settings_are_named(feed: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=r"ingest\.feeds"):
         list(feeds_of(FeedSettings.model_validate(feed)))
