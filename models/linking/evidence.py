@@ -25,6 +25,7 @@ _PLACE = (
     "甘肃|青海|台湾|内蒙古|广西|西藏|宁夏|新疆|香港|澳门|深圳|广州|杭州|南京|苏州|宁波|厦门|青岛|大连|成都|武汉|西安|长沙|柳州"
 )
 _NAME_BEGINS = re.compile(rf"(?:^|[^\u4e00-\u9fff]|省|市|{_PLACE})$")
+_PLACE_ENDS = re.compile(rf"(?:[省市县区州]|{_PLACE.replace('中国|', '')})$")
 _PRICE = (
     r"股价|涨停(?!潮|板块)|跌停|封板|一字板|\d+cm|\d+连板|\(?\d+天\d+板|\(\d+板|(?:上|下)?[涨跌](?:超|逾|近|至|幅|\d)|[大收]涨|[大收]跌|"
     r"高开|低开|[+-]\d|目标价|a股|h股|港股|美股|市值|盘前|盘后|冲高|走高|走低"
@@ -135,6 +136,11 @@ def incorporated(text: str, start: int, end: int, pattern: Pattern) -> int:
         if match and (pattern.level == "safe" or ("股份" in match[0] and _NAME_BEGINS.search(text[:start][-4:]))):
             return match.end()
     return end
+
+
+def namesake(text: str, start: int, end: int, legal_end: int) -> bool:
+    """Whether a place stands before a name with its legal form: 宁波东方集团有限公司 is likely a company of its own."""
+    return "股份" not in text[end:legal_end] and _PLACE_ENDS.search(text, max(0, start - 4), start) is not None
 
 
 def headline(text: str, start: int, end: int, pattern: Pattern) -> float:

@@ -80,7 +80,7 @@ class Reading:
             strong = {a.security.code for a in accepted}
             edges = {edge for a in accepted for edge in (a.start, a.end)}
             for hit, reason in waiting:
-                found = None if reason in _FINAL else self._together(hit, strong, edges)
+                found = None if reason in _FINAL else self._together(hit, reason, strong, edges)
                 if found:
                     accepted.append(found)
                     edges |= {found.start, found.end}
@@ -116,6 +116,8 @@ class Reading:
             return barred
         legal_end = evidence.incorporated(body, start, end, pattern)
         if legal_end > end:
+            if evidence.namesake(body, start, end, legal_end):
+                return "namesake"
             return Accepted(start, legal_end, owner.security, "full_name", 0.96)
         if pattern.level == "safe":
             kind: Evidence = "brand" if owner.kind == "brand" else "alias" if owner.kind == "alias" else "name"
@@ -126,7 +128,7 @@ class Reading:
         support = support or evidence.in_sentence(body, start, end, pattern)
         return Accepted(start, end, owner.security, "context", support) if support else _OPEN_REASON[pattern.level]
 
-    def _together(self, hit: Hit, strong: set[str], edges: set[int]) -> Accepted | None:
+    def _together(self, hit: Hit, reason: str, strong: set[str], edges: set[int]) -> Accepted | None:
         """A verdict from the rest of the document: the company is named elsewhere, or stands in a list of companies."""
         start, end, pattern = hit
         owner = self._owner(pattern.candidates)
@@ -138,7 +140,7 @@ class Reading:
             return Accepted(start, end, owner.security, "code", 0.9) if known else None
         if pattern.level == "never":
             return None
-        if pattern.level in ("brand", "word"):
+        if pattern.level in ("brand", "word") or reason == "namesake":
             for candidate in pattern.candidates:
                 if candidate.security.code in strong:
                     return Accepted(start, end, candidate.security, "context", 0.85)

@@ -17,10 +17,13 @@ _HEADINGS: dict[Section, str] = {
     "recommendation": r"(?:[一二三四五六七八九十\d]+[.、])?(?:投资建议|重点推荐|建议关注|推荐标的|相关标的|受益标的)",
 }
 _HEADING = {section: re.compile(rf"^\W{{0,4}}(?:{text})", re.MULTILINE) for section, text in _HEADINGS.items()}
-_RECOMMENDING = ("建议关注", "重点关注", "推荐", "受益标的", "相关标的", "首选", "继续看好")
+_RECOMMENDING = ("建议关注", "重点关注", "推荐", "标的", "首选", "继续看好")
 _COMPARING = ("竞争对手", "同行", "对标", "可比公司", "友商", "类似于", "不及", "超越", "对比", "相较于", "比肩")
-_RECOMMENDED = re.compile("|".join(_RECOMMENDING).replace("推荐", "推荐(?!性)"))
-_PEER = re.compile(rf"(?:{'|'.join(_COMPARING)})[^,。;]{{0,8}}$")
+_RECOMMENDED = re.compile(
+    r"建议(?:重点)?关注|重点关注(?!包括)|(?:重点|首次|强烈|继续)推荐|推荐(?:标的|买入|组合|关注|:)|(?:受益|相关|推荐)标的|"
+    r"首选(?:股|标的|为|:)|继续看好"
+)
+_PEER = re.compile(rf"(?:{'|'.join(_COMPARING)})[^,。;:\x01【】\n]{{0,8}}$")
 _CREDIT_BEFORE = re.compile(r"(?:据|来源:?|\(|援引|:)$")
 _CREDIT_AFTER = re.compile(r"\)|(?:app|财经|choice|ifind)?(?:消息|讯|报道|数据|记者|网讯|研究中心|客户端|微信|问财)")
 _CREDITORS = frozenset(("新华网", "人民网", "东方财富", "同花顺", "指南针", "大智慧", "财富趋势", "纽约时报", "微博"))
@@ -104,7 +107,7 @@ class Roles:
 
     def _sentence(self, start: int) -> int:
         low = max(start - 120, 0)
-        return max(self.text.rfind("。", low, start), self.text.rfind("\n", low, start), low)
+        return max(low, *(self.text.rfind(end, low, start) for end in "。\n】\x01"))
 
 
 def _holds(text: str, words: tuple[str, ...]) -> bool:

@@ -179,6 +179,8 @@ def test_an_introduced_abbreviation_counts_from_there(linker):
 
 def test_another_company_is_not_taken_for_the_end_of_its_name(linker):
     assert codes(linker.link("", "优艾智合机器人股份有限公司递表。")) == []
+    assert codes(linker.link("", "宁波东方集团有限公司成立。")) == []
+    assert codes(linker.link("", "芒果超媒公告，子公司湖南芒果超媒有限公司增资。")) == ["300413.SZ", "300413.SZ"]
     assert codes(linker.link("", "新东方集团宣布合作")) != ["600811.SH"]
 
 
