@@ -91,8 +91,10 @@ class Drain:
         def step() -> int:
             if not self._outbox.sent(1):
                 return 0
-            confirmer.follow(broker.logs())
-            confirmer.step()
+            try:
+                confirmer.follow(broker.logs())
+            finally:
+                confirmer.step()  # what the store has is confirmed though Kafka be away
             return 0  # a look a second is enough, whatever it found
 
         try:

@@ -28,6 +28,7 @@ from models.records import Document, document_id
 from stream.records import MAX_PAYLOAD, DeadLetter
 
 ROW_LIMIT = 12_000_000  # bytes of one row
+JSON_LIMIT = 200_000_000  # bytes of a .json file, which is read whole
 _HEAD = 65_536
 _ROWS = {".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet"}
 _TEXTS = {".txt", ".md", ".html", ".htm", ".xhtml", ".pdf"}
@@ -199,7 +200,9 @@ def _json(text: str) -> Any:
 def _json_file(path: Path) -> Iterator[Row]:
     """A .json file: an array of rows, an object that holds one, one row, or (misnamed) JSON lines."""
     with _open(path) as file:
-        data = file.read(200_000_000)
+        data = file.read(JSON_LIMIT + 1)
+    if len(data) > JSON_LIMIT:
+        raise RowError(f"a JSON file of more than {JSON_LIMIT:,} bytes: write JSON lines, one object a line, as .jsonl")
     whole = _json(decode(data))
     if isinstance(whole, RowError):
         yield from _json_lines(path)

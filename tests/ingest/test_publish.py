@@ -200,6 +200,20 @@ def test_everything_is_stored_though_the_broker_forgets(
     assert len(worker.seen) == 600  # each once: nothing was sent again without need
 
 
+def test_what_is_stored_is_confirmed_though_kafka_is_away(
+    settings: Settings, outbox: Outbox, own_broker: Broker, clickhouse: Client
+) -> None:
+    documents = [document(str(n)) for n in range(20)]
+    outbox.add(documents)
+    drain = Drain(settings, outbox)
+    drain.start()
+    wait_for(lambda: outbox.counts()[State.SENT] == 20)
+    own_broker.kill()
+    insert(clickhouse, documents)
+    wait_for(lambda: outbox.counts()[State.STORED] == 20)
+    drain.stop()
+
+
 def test_another_process_adds_while_one_publishes(
     settings: Settings,
     outbox: Outbox,
