@@ -70,7 +70,7 @@ def create_app(settings: Settings) -> faust.App:
         broker_request_timeout=90.0,
         broker_max_poll_interval=3600.0,  # backpressure stops the polls while the store is away
         broker_max_poll_records=500,
-        stream_buffer_maxsize=max(stream.batch_size, stream.store_batch_size),
+        stream_buffer_maxsize=2 * stream.batch_size,  # messages read ahead; each may be large
         stream_wait_empty=False,
         web_enabled=False,  # stream.health serves instead, from a thread that answers even when the loop is stuck
         **(embedded if settings.embedded_kafka else {"producer_linger": 0.02}),

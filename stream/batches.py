@@ -17,6 +17,9 @@ from typing import Any
 from stream.deadletters import Record
 
 
+MAX_BYTES = 32_000_000  # a thousand long reports at once would fill the memory
+
+
 @dataclass(frozen=True)
 class Batch:
     """Messages to handle together, in the order in which they came."""
@@ -37,22 +40,26 @@ class Batch:
             event.ack()
 
 
-async def batches(stream: Any, size: int, seconds: float) -> AsyncIterator[Batch]:
-    """Batches of at most `size` messages, each given out at most `seconds` after its first message came."""
+async def batches(stream: Any, size: int, seconds: float, max_bytes: int = MAX_BYTES) -> AsyncIterator[Batch]:
+    """Batches of at most `size` messages, each given out at most `seconds` after its first message came.
+
+    A batch ends with the message that takes it to `max_bytes`.
+    """
     stream.enable_acks = False
     events = aiter(stream.events())
     loop = asyncio.get_running_loop()
     upcoming = asyncio.ensure_future(_next(events))
     try:
         while (event := await upcoming) is not None:
-            batch = [event]
+            batch, weight = [event], _weight(event)
             upcoming = asyncio.ensure_future(_next(events))
             deadline = loop.time() + seconds
-            while len(batch) < size:
+            while len(batch) < size and weight < max_bytes:
                 done, _ = await asyncio.wait({upcoming}, timeout=max(0.0, deadline - loop.time()))
-                if not done or upcoming.result() is None:
+                if not done or (event := upcoming.result()) is None:
                     break
-                batch.append(upcoming.result())
+                batch.append(event)
+                weight += _weight(event)
                 upcoming = asyncio.ensure_future(_next(events))
             yield Batch(batch)
     finally:
@@ -64,3 +71,7 @@ async def batches(stream: Any, size: int, seconds: float) -> AsyncIterator[Batch
 async def _next(events: AsyncIterator[Any]) -> Any:
     """The next event, or None at the stream's end."""
     return await anext(events, None)
+
+
+def _weight(event: Any) -> int:
+    return len(event.value or b"")

@@ -6,12 +6,12 @@ the same keys with a higher version; keys that it no longer has are written once
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from models.linking.sentences import sentence_at
 from models.records import Analysis, Document, Mention, Report
 from stream.records import AnalysedDocument, DeadLetter
 
@@ -40,8 +40,7 @@ class Rows:
         shared = _shared(document, analysis)
         self.tables["documents"].append(_document(message))
         self.tables["analysis_history"].append(_history(document, analysis))
-        sentences = Sentences(document)
-        self.tables["mentions"] += [_mention(m, sentences, shared, analysis) for m in distinct(analysis.mentions)]
+        self.tables["mentions"] += [_mention(m, document, shared, analysis) for m in distinct(analysis.mentions)]
         self.tables["document_themes"] += _themes(analysis, shared)
         if document.report is not None:
             self.tables["reports"].append(_report(document, document.report, analysis))
@@ -167,8 +166,9 @@ def _document(message: AnalysedDocument) -> Row:
     }
 
 
-def _mention(mention: Mention, sentences: Sentences, shared: Row, analysis: Analysis) -> Row:
-    sentence, sentence_start = sentences.around(mention)
+def _mention(mention: Mention, document: Document, shared: Row, analysis: Analysis) -> Row:
+    text = document.title if mention.field == "title" else document.body
+    first, last = sentence_at(text, mention.start, mention.end)
     return {
         "code": mention.code,
         "field": mention.field,
@@ -176,8 +176,8 @@ def _mention(mention: Mention, sentences: Sentences, shared: Row, analysis: Anal
         "end": mention.end,
         "name": mention.name,
         "surface": mention.surface,
-        "sentence": sentence,
-        "sentence_start": sentence_start,
+        "sentence": text[first:last],
+        "sentence_start": first,
         "section": mention.section,
         "page": mention.page,
         "sentiment": mention.sentiment.label,
@@ -280,22 +280,3 @@ def _day(text: str) -> date | None:
     except ValueError:
         return None
     return day if 1970 <= day.year < 2149 else None
-
-
-class Sentences:
-    """The sentences of one document, cut at 。！？; and line ends."""
-
-    _END = re.compile(r"[。！？!?；;\n]+[”’」』）)]*")
-
-    def __init__(self, document: Document) -> None:
-        self._text = {"title": document.title, "body": document.body}
-
-    def around(self, mention: Mention, limit: int = 400) -> tuple[str, int]:
-        """The sentence that holds the mention, at most about `limit` characters of it, and where it starts."""
-        text = self._text[mention.field]
-        floor = max(0, mention.start - limit // 2)
-        start = max((match.end() for match in self._END.finditer(text, floor, mention.start)), default=floor)
-        match = self._END.search(text, min(mention.end, len(text)))
-        end = min(match.end() if match else len(text), mention.end + limit // 2)
-        lead = len(text[start:end]) - len(text[start:end].lstrip())
-        return text[start:end].strip(), start + lead

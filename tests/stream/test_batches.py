@@ -55,6 +55,15 @@ def test_a_batch_is_full_or_as_old_as_allowed() -> None:
     assert gather(Source([0, 0, 0.5, 0]), size=10, seconds=0.1) == [[0, 1], [2, 3]]
 
 
+def test_a_batch_of_large_messages_is_short() -> None:
+    source = Source([0] * 5)  # of one byte each
+
+    async def run() -> list[int]:
+        return [len(batch.events) async for batch in batches(source, 10, 5, max_bytes=2)]
+
+    assert asyncio.run(run()) == [2, 2, 1]
+
+
 def test_nothing_is_acknowledged_before_it_is_done() -> None:
     source = Source([0] * 4)
 
