@@ -16,7 +16,6 @@ from typing import Any
 
 from stream.deadletters import Record
 
-
 MAX_BYTES = 32_000_000  # a thousand long reports at once would fill the memory
 
 
