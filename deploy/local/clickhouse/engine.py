@@ -7,7 +7,6 @@ at a time.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -17,6 +16,8 @@ from . import config
 from .errors import ChError, from_engine
 from .sql import identifier, quote
 from .users import User
+
+DEFAULT_UUID = "00000000-0000-4000-8000-0000000defa1"  # where the tables of `default` lie in the folder
 
 
 class StartError(RuntimeError):
@@ -72,28 +73,35 @@ class Handle:
 
 
 class Engine:
-    """Opens the data folder: `folder/store` holds the data, `folder/etc` the configuration. Raises `StartError`."""
+    """Opens the data folder, an absolute path: its `store` holds the data, its `etc` the configuration.
+
+    The engine belongs to the process: so do its working folder, which becomes `etc`, and TMPDIR. Raises `StartError`.
+    """
 
     def __init__(self, folder: Path, users: dict[str, User], memory_bytes: int) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(folder)
             configuration = config.write(folder / "etc", users.values(), memory_bytes)
+            for name in ("default.sql", "default.sql.tmp"):  # see `_own_default`
+                (folder / "store" / "metadata" / name).unlink(missing_ok=True)
         except OSError as error:
             raise StartError(
                 f"data folder {folder}: {error.strerror or error}; free some space or choose another folder (--data)"
             ) from error
         os.environ["TMPDIR"] = str(folder / "etc")  # for that engine's scratch, which would lie in /tmp
-        with contextlib.chdir(folder / "etc"):  # importing it opens an engine that would load ./config.xml
-            import chdb
+        os.chdir(
+            folder / "etc"
+        )  # importing it opens an engine that would load ./config.xml, and fails where it can't look
+        import chdb
 
         self._connect = chdb.connect
-        self._address = f"{(folder / 'store').resolve()}?config-file={configuration.resolve()}"
+        self._address = f"{folder / 'store'}?config-file={configuration}"
         try:
             self._keeper = self.open()  # the engine lives while it has a handle
+            self._own_default()
         except ChError as error:
-            raise StartError(f"data folder {folder} can't be opened: {error}") from error
-        self._own_default()
+            raise StartError(f"data folder {folder} can't be opened: {' '.join(str(error).split())}") from error
         self.version = self._keeper.value("SELECT version()")
         self.timezone = self._keeper.value("SELECT timezone()")
 
@@ -104,12 +112,12 @@ class Engine:
             raise from_engine(error) from None
 
     def _own_default(self) -> None:
-        """Puts a durable database in the place of the engine's `default`, whose table names are paths of files."""
+        """Puts a durable database in the place of the engine's `default`, whose table names are paths of files.
+
+        At every start: the engine makes its own `default` first, and can't load another from the folder by itself.
+        """
         self._keeper.query("DETACH DATABASE default")
-        try:
-            self._keeper.query("ATTACH DATABASE default")
-        except ChError:  # the folder is new
-            self._keeper.query("CREATE DATABASE default ENGINE = Atomic")
+        self._keeper.query(f"ATTACH DATABASE default UUID '{DEFAULT_UUID}' ENGINE = Atomic")
 
     def create_database(self, name: str) -> None:
         self._keeper.query(f"CREATE DATABASE IF NOT EXISTS {identifier(name)}")

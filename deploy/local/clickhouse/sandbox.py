@@ -29,7 +29,14 @@ READABLE = (
     *("/etc/host.conf", "/etc/nsswitch.conf", "/etc/resolv.conf"),
     *("/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/loadavg", "/proc/uptime", "/proc/vmstat", "/proc/version"),
     *("/proc/filesystems", "/proc/sys", "/proc/net", "/proc/self/statm", "/proc/self/stat", "/proc/self/status"),
-    *("/proc/self/maps", "/proc/self/limits", "/proc/self/cgroup", "/proc/self/mountinfo", "/proc/self/schedstat"),
+    *(
+        "/proc/self/auxv",
+        "/proc/self/maps",
+        "/proc/self/limits",
+        "/proc/self/cgroup",
+        "/proc/self/mountinfo",
+        "/proc/self/schedstat",
+    ),
 )
 DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/shm")
 

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from .errors import ChError
 
@@ -29,7 +30,7 @@ TOKEN = re.compile(
        |(?P<mark>.)""",
     re.DOTALL | re.VERBOSE,
 )
-LONGEST = 4 << 20  # bytes of a statement without an INSERT's data
+LONGEST = 1 << 20  # bytes of a statement without an INSERT's data
 MOST_UNCLOSED = 100  # words such as $x$, each of which might have begun a string and was looked for to the end
 ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 DATA_START = re.compile(rb"[ \t\f]*\r?\n?")
@@ -82,8 +83,7 @@ class Statement:
         return self.verb in READS_ONLY or self.temporary
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     kind: str  # string, quoted, word, number, mark
     text: bytes
     start: int
