@@ -31,8 +31,21 @@ from models.train.network import Network, load_encoder
 TAUGHT = 12_000  # texts embedded by the base
 
 
-def gather(data: Path, rng: random.Random, scale: float, labels: Path, hand_copies: int) -> list[sets.Example]:
-    """All training examples, `scale` of the weakly labelled ones."""
+@dataclass(frozen=True)
+class Stage:
+    """A pass over the sets: `scale` of the weakly labelled ones, `copies` of our own labels."""
+
+    name: str
+    scale: float
+    copies: int
+    epochs: int
+    rate: float
+    weak_wires: bool
+
+
+def gather(data: Path, rng: random.Random, stage: Stage, labels: Path) -> list[sets.Example]:
+    """All training examples of a stage."""
+    scale = stage.scale
     hand, dev = sets.silver(labels, data)
     skip = {example.key for example in hand + dev}
     names = [row["short_name"] for row in read_csv(data / "securities/a_share_master.csv") if row["active"] == "True"]
@@ -45,15 +58,14 @@ def gather(data: Path, rng: random.Random, scale: float, labels: Path, hand_copi
     made = [e for e in sets.finfe(folder)[0] if not e.key.startswith("hold")]
     made += sets.company_titles(folder)[0] + sets.finnsp(folder)[0]
     made += some(sets.guba(folder), 0.7) + some(sets.finese(folder), 0.5)
-    made += sets.wire_examples(
-        next((data / "wires").glob("*.jsonl.gz")), rng, int(7000 * scale), int(2000 * scale), skip
-    )
+    if stage.weak_wires:
+        made += sets.wire_examples(data, rng, int(7000 * scale), int(2000 * scale), skip)
     made += sets.title_examples(data / "reports/titles.csv", rng, int(5000 * scale), int(1500 * scale), skip)
     made += sets.headline_examples(folder / "thucnews_headlines/dev.jsonl", rng, int(1200 * scale))
     made += sets.word_or_company(data, rng, int(1500 * scale))
     made += templates.examples(names, ambiguous, rng, int(3000 * scale))
     made += theme_templates.examples(names, rng, int(150 * scale))
-    return made + hand * hand_copies
+    return made + hand * stage.copies
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -87,17 +99,6 @@ def teach(base: Path, examples: list[sets.Example], tokens: Tokens, path: Path) 
     return dict(zip(keys.tolist(), vectors, strict=True))
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A pass over the sets: `scale` of the weakly labelled ones, `copies` of our own labels."""
-
-    name: str
-    scale: float
-    copies: int
-    epochs: int
-    rate: float
-
-
 def base_tokenizer(base: Path, out: Path) -> Path:
     """A folder with the base's `tokenizer.json`, made in `out` where the base has only an older form."""
     if (base / "tokenizer.json").exists():
@@ -122,6 +123,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e9, help="ceiling of each stage; the schedule follows")
     parser.add_argument("--rate", type=float, default=1e-4)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the weakly labelled sets")
+    parser.add_argument("--without", nargs="*", default=[], metavar="SET", help="sets to leave out")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -132,8 +134,8 @@ def main() -> None:
     torch.manual_seed(args.seed)
     network = Network(load_encoder(args.base, args.layers), len(built_in().ids))
     stages = [
-        Stage("first", args.scale, 3, args.epochs, args.rate),
-        Stage("polish", args.scale * 0.4, 2, args.polish, args.rate / 2),
+        Stage("first", args.scale, 3, args.epochs, args.rate, True),
+        Stage("polish", args.scale * 0.25, 3, args.polish, args.rate / 2, False),
     ]
     if args.start:
         network.load_state_dict(torch.load(args.start))
@@ -142,7 +144,8 @@ def main() -> None:
     for stage in stages:
         work = args.out / stage.name
         work.mkdir(exist_ok=True)
-        made = gather(args.data, random.Random(args.seed), stage.scale, args.labels, stage.copies)
+        made = gather(args.data, random.Random(args.seed), stage, args.labels)
+        made = [example for example in made if example.source not in args.without]
         seen[stage.name] = dict(Counter(example.source for example in made))
         print(json.dumps({"stage": stage.name, "examples": seen[stage.name]}), flush=True)
         teacher = teach(args.base, made, tokens, args.out / "teacher.npz")

@@ -374,6 +374,9 @@ def word_or_company(data: Path, rng: random.Random, count: int) -> list[Example]
     return [example for part in made.values() for example in rng.sample(part, min(count // 2, len(part)))]
 
 
+_STORED = {"cfbench": "cfbench_reports", "finnl": "finnl", "finna": "finna"}  # a ref's kind -> folder of labels/
+
+
 def silver(path: Path, data: Path) -> tuple[list[Example], list[Example]]:
     """Our own labels: `ref` names a text of the data folder. Train and dev."""
     rows = {row["ref"]: row for row in jsonl(path)} if path.exists() else {}
@@ -388,17 +391,17 @@ def silver(path: Path, data: Path) -> tuple[list[Example], list[Example]]:
             for number, line in enumerate(csv.DictReader(lines)):
                 if (ref := f"titles:{number}") in rows:
                     texts[ref] = (line["title"], "")
-    for stem in {ref.split(":")[1] for ref in rows if ref.startswith("cfbench:")}:
-        source = data / f"labels/cfbench_reports/{stem}.jsonl"
+    stored = {tuple(ref.split(":")[:2]) for ref in rows if ref.split(":")[0] in _STORED}
+    for kind, stem in sorted(stored):
+        source = data / "labels" / _STORED[kind] / f"{stem}.jsonl"
         for number, line in enumerate(jsonl(source) if source.exists() else ()):
-            if (ref := f"cfbench:{stem}:{number}") in rows:
-                texts[ref] = ("", line["text"][: rows[ref].get("read") or None])
+            texts[f"{kind}:{stem}:{number}"] = (line.get("title") or "", line["text"])
     ids = built_in().ids
     parts: dict[str, list[Example]] = {"train": [], "dev": []}
     for ref, row in rows.items():
         if ref not in texts:
             continue
-        title, body = texts[ref]
+        title, body = texts[ref][0], texts[ref][1][: row.get("read")]
         tones = {m["surface"]: m["tone"] for m in row.get("mentions", ())}
         targets = tuple(Target(places(n, title, body), Label(TONES[t])) for n, t in tones.items())
         themes = {i: int(name in row["themes"]) for i, name in enumerate(ids)}

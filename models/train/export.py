@@ -54,7 +54,7 @@ def export(network: Network, base: Path, out: Path, extra: dict[str, Any]) -> No
     export_encoder(network.encoder, out / "encoder.onnx")
     heads = {n: p.detach().numpy() for n, p in network.named_parameters() if not n.startswith("encoder.")}
     np.savez(out / "heads.npz", **{name: value.astype(np.float16) for name, value in heads.items()})
-    shutil.copy(base / "tokenizer.json", out / "tokenizer.json")
+    shutil.copyfile(base / "tokenizer.json", out / "tokenizer.json")
     config = network.encoder.config.to_dict()
     (out / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     digest = hashlib.blake2b(
