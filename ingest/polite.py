@@ -24,6 +24,7 @@ import httpcore
 import httpx
 
 log = logging.getLogger(__name__)
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log whole addresses, keys included
 
 USER_AGENT = "Fengxiang/0.1 (financial news monitor)"
 HOST_SECONDS = 2.0  # between two requests to a host
@@ -100,13 +101,13 @@ class Fetcher:
         for _ in range(MAX_REDIRECTS + 1):
             self._check(address)
             if self._robots and not self._allowed(address):
-                raise FetchError(f"{address}: robots.txt of the host forbids it", status=403)
+                raise FetchError(f"{shown(address)}: robots.txt of the host forbids it", status=403)
             answer = self._once(address, headers or {}, form, json)
             if answer.status not in (301, 302, 303, 307, 308):
                 return answer
             address, form = urljoin(address, answer.headers.get("location", "")), None
             json = None
-        raise FetchError(f"{url}: more than {MAX_REDIRECTS} redirects")
+        raise FetchError(f"{shown(url)}: more than {MAX_REDIRECTS} redirects")
 
     # ------------------------------------------------------------------ one request
 
@@ -121,11 +122,11 @@ class Fetcher:
             with self._client.stream(method, url, headers=sent, data=form, content=json) as reply:
                 body = self._body(reply, deadline)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
-            raise FetchError(f"{url}: {error or type(error).__name__}") from error
+            raise FetchError(f"{shown(url)}: {error or type(error).__name__}") from error
         if reply.status_code >= 400:
             after = reply.headers.get("retry-after", "")
             wait = float(after) if after.isdigit() else 0.0
-            raise FetchError(f"{url}: HTTP {reply.status_code}", status=reply.status_code, retry_after=wait)
+            raise FetchError(f"{shown(url)}: HTTP {reply.status_code}", status=reply.status_code, retry_after=wait)
         return Fetched(reply.status_code, url, reply.headers, body)
 
     def _body(self, reply: httpx.Response, deadline: float) -> bytes:
@@ -133,9 +134,9 @@ class Fetcher:
         for chunk in reply.iter_bytes(65_536):
             body += chunk
             if len(body) > self._max_bytes:
-                raise FetchError(f"{reply.url}: the answer is larger than {self._max_bytes:,} bytes")
+                raise FetchError(f"{shown(str(reply.url))}: the answer is larger than {self._max_bytes:,} bytes")
             if self._clock() > deadline:
-                raise FetchError(f"{reply.url}: the answer took more than {self._seconds:g} s")
+                raise FetchError(f"{shown(str(reply.url))}: the answer took more than {self._seconds:g} s")
         return bytes(body)
 
     def _wait_turn(self, host: str) -> None:
@@ -154,7 +155,7 @@ class Fetcher:
         except ValueError:
             valid = False
         if not valid:
-            raise FetchError(f"{url}: not an http or https address")
+            raise FetchError(f"{shown(url)}: not an http or https address")
 
     # ------------------------------------------------------------------ robots.txt
 
@@ -177,6 +178,15 @@ class Fetcher:
                 raise  # the host does not want to be asked, or can't be reached: neither is a permission
             rules.parse([])
         return rules
+
+
+def shown(url: str) -> str:
+    """The address for messages: without user, password and query, which may hold a key."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.scheme else url
+    except ValueError:
+        return url.split("?")[0]
 
 
 def wait_after(failures: int, interval: float, retry_after: float = 0.0) -> float:

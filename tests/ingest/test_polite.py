@@ -180,6 +180,14 @@ def test_a_redirect_inside_is_refused(make: Callable[..., Fetcher], monkeypatch:
         assert server.paths() == ["/"]
 
 
+def test_messages_hold_no_keys(make: Callable[..., Fetcher], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with vendor(lambda asked: Reply(status=500)) as server, pytest.raises(FetchError) as caught:
+        address = server.url.replace("http://", "http://user:hidden@")
+        make(robots=False).get(f"{address}/feed?key=hidden")
+    assert "/feed: HTTP 500" in str(caught.value) and "hidden" not in str(caught.value) + caplog.text
+
+
 def test_waiting_grows_with_jitter_and_has_an_end() -> None:
     assert 54 <= wait_after(0, 60) <= 66
     waits = [wait_after(n, 60) for n in range(1, 20)]
