@@ -12,7 +12,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,11 +22,11 @@ from clickhouse_connect.driver.client import Client
 from deploy.settings import Settings, secret
 from stream.alerts import guard, windows
 from stream.alerts.channels import Channel, ChannelBook, Safe, resolve
-from stream.alerts.deliver import Deliverer, Target
+from stream.alerts.deliver import Lanes, Postman, Target
 from stream.alerts.facts import of_document, of_signal
 from stream.alerts.intake import Intake
 from stream.alerts.items import Item
-from stream.alerts.ledger import Attempt, Firing, Ledger
+from stream.alerts.ledger import Attempt, Firing, Ledger, note
 from stream.alerts.match import Matcher
 from stream.alerts.message import Links, Message, compose
 from stream.alerts.send import Sender
@@ -49,17 +49,12 @@ def clock() -> datetime:
 class Agent:
     """One run over a connection: `step` does what is to be done now. Raises whatever the store raises."""
 
-    def __init__(
-        self, client: Client, settings: Settings, deliverer: Deliverer, watcher: Watcher, unsaved: list[Attempt]
-    ) -> None:
-        self._client, self._deliverer, self._watcher, self._unsaved = client, deliverer, watcher, unsaved
+    def __init__(self, client: Client, settings: Settings, postman: Postman, watcher: Watcher) -> None:
+        self._client, self._postman, self._watcher = client, postman, watcher
         self._links = links(settings)
         self._book = Book(client)
         self._channel_book = ChannelBook(client, Safe.of(settings.data_dir))
         self._intake = Intake(client, timedelta(hours=settings.alerts.max_age_hours))
-        if unsaved:
-            Ledger(client).note(unsaved)  # what was sent while the store was away
-            unsaved.clear()
         self._ledger = Ledger.restored(client, clock())
         self._stored: dict[str, Stored] = {}
         self._channels: dict[tuple[str, str], Channel] = {}
@@ -68,23 +63,16 @@ class Agent:
         self._next_reload = self._next_forget = 0.0
         self._acknowledged_from = clock() - timedelta(days=1)
 
-    def step(self, wait: float) -> None:
-        """Everything that is due; returns after about `wait` seconds, or at once while there is more."""
-        end = time.monotonic() + wait
+    def step(self) -> bool:
+        """Everything that is due now; whether there may be more at once."""
         self._reload()
+        self._deliver()
         items = self._intake.take(clock())
         self._ledger.write(self._of_documents(items))
+        self._deliver()
         self._intake.done(items)
         self._ledger.write(self._of_watches())
-        self._submit()
-        while True:
-            self._deliverer.pump()
-            self._save(self._deliverer.results(wait=0.02))
-            left = end - time.monotonic()
-            if left <= 0 or items:
-                return
-            if not self._deliverer.busy:
-                time.sleep(min(left, 0.05))
+        return bool(items)
 
     # ------------------------------------------------------------------
 
@@ -120,18 +108,22 @@ class Agent:
         what = signal.ids[0]  # said once of this document, however often the watch is asked
         return self._ledger.fire(stored, fact, group=f"{group} {what}", what=what, now=clock(), rest=float("inf"))
 
-    def _submit(self) -> None:
+    def _deliver(self) -> None:
+        self._ledger.settle(self._postman.settled())
         for id_, name, firings in self._ledger.due(clock()):
-            if self._deliverer.has(id_, name):
+            if self._postman.has(id_, name):
                 continue
             first = firings[0]
             channel = resolve(first.owner, name, self._channels)
             if channel is None:
-                problem = f"there is no channel {name!r}: `fengxiang alerts channels add` makes one"
-                self._save([_given_up(first, name, problem)])
+                given_up = _given_up(
+                    first, name, f"there is no channel {name!r}: `fengxiang alerts channels add` makes it"
+                )
+                note(self._client, [given_up])
+                self._ledger.settle([given_up])
                 continue
             target = Target(self._message(id_, firings), name, first.due_at, self._ledger.tries.get((id_, name), 0))
-            self._deliverer.submit(target, channel)
+            self._postman.submit(target, channel)
 
     def _message(self, id_: str, firings: list[Firing]) -> Message:
         stored = self._stored.get(firings[0].subscription_id)
@@ -139,12 +131,6 @@ class Agent:
             return compose(id_, firings, self._links)
         subscription = stored.subscription
         return compose(id_, firings, self._links, language=subscription.language, time_zone=subscription.time_zone)
-
-    def _save(self, attempts: list[Attempt]) -> None:
-        self._unsaved += attempts  # kept there should the store fail now
-        if self._unsaved:
-            self._ledger.note(self._unsaved)
-            self._unsaved.clear()
 
     def _reload(self) -> None:
         if time.monotonic() < self._next_reload:
@@ -178,38 +164,31 @@ def run(settings: Settings, ended: threading.Event, ready: Callable[[], None] = 
     """Work until `ended` is set. Raises `AlreadyRunning` where another process does it on this data folder."""
     with alone(settings.data_dir):
         sender = Sender(guard.networks(settings.alerts.allow_networks), settings.alerts.timeout_seconds)
-        deliverer = Deliverer(sender.send, clock)
+        postman = Postman(Lanes(sender.send, clock), Notes(lambda: connect(settings, writer=True)))
         watcher = Watcher(lambda: connect(settings, writer=False), clock, settings.alerts.window_seconds)
         watcher.start()
-        unsaved: list[Attempt] = []
+        postman.start()
         try:
             while not ended.is_set():
-                _run_once(settings, deliverer, watcher, unsaved, ended, ready)
+                _run_once(settings, postman, watcher, ended, ready)
         finally:
             watcher.stop()
-            deliverer.close()
-            with suppress(Exception):
-                unsaved += deliverer.results()
-                Ledger(connect(settings, writer=True)).note(unsaved)
+            postman.stop()
             sender.close()
 
 
 def _run_once(
-    settings: Settings,
-    deliverer: Deliverer,
-    watcher: Watcher,
-    unsaved: list[Attempt],
-    ended: threading.Event,
-    ready: Callable[[], None],
+    settings: Settings, postman: Postman, watcher: Watcher, ended: threading.Event, ready: Callable[[], None]
 ) -> None:
     """One connection's life; returns when the store went away, after a pause."""
     client: Client | None = None
     try:
         client = connect(settings, writer=True)
-        agent = Agent(client, settings, deliverer, watcher, unsaved)
+        agent = Agent(client, settings, postman, watcher)
         ready()
         while not ended.is_set():
-            agent.step(settings.alerts.poll_seconds)
+            if not agent.step():
+                ended.wait(settings.alerts.poll_seconds)
     except StoreAway as error:
         log.warning("%s; trying again", error)
         ended.wait(1.0)
@@ -220,6 +199,24 @@ def _run_once(
         if client is not None:
             with suppress(Exception):
                 client.close()
+
+
+class Notes:
+    """Stores attempts with a client of its own, made anew after an error. For one thread."""
+
+    def __init__(self, connect: Callable[[], Client]) -> None:
+        self._connect = connect
+        self._client: Client | None = None
+        with suppress(StoreAway):  # now, not between the first message and its outcome
+            self._client = connect()
+
+    def __call__(self, attempts: Sequence[Attempt]) -> None:
+        self._client = self._client or self._connect()
+        try:
+            note(self._client, attempts)
+        except Exception:
+            self._client = None
+            raise
 
 
 def links(settings: Settings) -> Links:

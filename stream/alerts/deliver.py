@@ -1,15 +1,17 @@
 """Delivers messages: each channel in a lane of its own, so that a dead one waits alone.
 
 A lane that fails is tried again after growing pauses, with one message at a time; a message is given up after a day,
-or at once where trying again is of no use. Outcomes are collected for the caller, who stores them.
+or at once where trying again is of no use. `Postman` stores each outcome at once, in a thread of its own: what was
+sent and its outcome not yet stored when the process is killed is all that can be sent twice.
 """
 
 from __future__ import annotations
 
 import logging
 import queue
+import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,7 +25,6 @@ log = logging.getLogger(__name__)
 
 WORKERS = 24
 AT_ONCE = 4  # messages under way in a lane that works
-FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 600.0
 GIVE_UP = timedelta(hours=24)
 
@@ -37,6 +38,10 @@ class Target:
     due_at: datetime
     attempts: int = 0
 
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.message.id, self.name
+
 
 @dataclass
 class _Lane:
@@ -47,38 +52,26 @@ class _Lane:
     retry_at: datetime | None = None
 
 
-class Deliverer:
+class Lanes:
     """`submit`, then `pump` often; `results` gives what happened. All from one thread; sending is done by others.
 
     send: raises `NotDelivered`; clock: aware datetimes.
     """
 
     def __init__(
-        self,
-        send: Callable[[Channel, Message], None],
-        clock: Callable[[], datetime],
-        *,
-        workers: int = WORKERS,
+        self, send: Callable[[Channel, Message], None], clock: Callable[[], datetime], *, workers: int = WORKERS
     ) -> None:
         self._send, self._clock = send, clock
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="deliver")
         self._lanes: dict[str, _Lane] = {}
         self._finished: queue.SimpleQueue[tuple[_Lane, Target, NotDelivered | None]] = queue.SimpleQueue()
-        self._known: set[tuple[str, str]] = set()  # under way or waiting here
 
     def submit(self, target: Target, channel: Channel) -> None:
-        """Take a message; one that is here already is left alone."""
-        key = (target.message.id, target.name)
-        if key in self._known:
-            return
-        self._known.add(key)
+        """Take a message."""
         lane = self._lanes.setdefault(channel.key, _Lane(channel))
         if lane.channel != channel:  # its address was changed: what failed may work now
             lane.channel, lane.failures, lane.retry_at = channel, 0, None
         lane.waiting.append(target)
-
-    def has(self, message: str, name: str) -> bool:
-        return (message, name) in self._known
 
     def pump(self) -> None:
         """Start what can be started."""
@@ -99,14 +92,9 @@ class Deliverer:
         except queue.Empty:
             return found
 
-    @property
-    def busy(self) -> bool:
-        """Whether anything is under way."""
-        return any(lane.under_way for lane in self._lanes.values())
-
-    def state(self) -> dict[str, tuple[int, int]]:
-        """Channel -> (messages waiting, failures in a row)."""
-        return {key: (len(lane.waiting) + lane.under_way, lane.failures) for key, lane in self._lanes.items()}
+    def waiting(self) -> dict[str, int]:
+        """Channel -> messages that wait or are under way."""
+        return {key: len(lane.waiting) + lane.under_way for key, lane in self._lanes.items()}
 
     def close(self) -> None:
         """Wait for what is under way; what waits stays in the ledger."""
@@ -137,11 +125,8 @@ class Deliverer:
         else:
             state = "failed"
             lane.failures += 1
-            pause = min(LONGEST_PAUSE, FIRST_PAUSE ** min(lane.failures, 12))
-            next_at = lane.retry_at = now + timedelta(seconds=pause)
+            next_at = lane.retry_at = now + timedelta(seconds=min(LONGEST_PAUSE, 2.0 ** min(lane.failures, 12)))
             lane.waiting.append(target)  # to the end: one message that is never taken holds up nobody
-        if state != "failed":
-            self._known.discard((target.message.id, target.name))
         if error is not None:
             log.warning("%s: %s (%s)", lane.channel, error, state)
         return Attempt(
@@ -154,3 +139,62 @@ class Deliverer:
             next_at=next_at,
             detail=str(error) if error else "",
         )
+
+
+class Postman(threading.Thread):
+    """Runs lanes. `submit` and `settled` belong to one thread, that of the ledger.
+
+    store: keeps attempts, or raises; it is tried again until it does, while nothing new is started.
+    """
+
+    def __init__(self, lanes: Lanes, store: Callable[[Sequence[Attempt]], None]) -> None:
+        super().__init__(name="postman", daemon=True)
+        self._lanes, self._store = lanes, store
+        self._inbox: queue.SimpleQueue[tuple[Target, Channel]] = queue.SimpleQueue()
+        self._stored: queue.SimpleQueue[Attempt] = queue.SimpleQueue()
+        self._taken: set[tuple[str, str]] = set()
+        self._ended = threading.Event()
+
+    def submit(self, target: Target, channel: Channel) -> None:
+        """Take a message. One that was taken, and of which `settled` hasn't told the end, must not be given again."""
+        self._taken.add(target.key)
+        self._inbox.put((target, channel))
+
+    def has(self, message: str, name: str) -> bool:
+        return (message, name) in self._taken
+
+    def settled(self) -> list[Attempt]:
+        """Attempts that have been stored since the last call."""
+        found = []
+        while not self._stored.empty():
+            attempt = self._stored.get()
+            found.append(attempt)
+            if attempt.state != "failed":
+                self._taken.discard((attempt.message_id, attempt.channel))
+        return found
+
+    def stop(self) -> None:
+        """Start nothing more; returns when what was under way is stored, or can't be."""
+        self._ended.set()
+        self.join(30)
+
+    def run(self) -> None:
+        while not self._ended.is_set():
+            while not self._inbox.empty():
+                self._lanes.submit(*self._inbox.get())
+            self._lanes.pump()
+            self._keep(self._lanes.results(wait=0.05))
+        self._lanes.close()
+        self._keep(self._lanes.results())
+
+    def _keep(self, attempts: list[Attempt]) -> None:
+        while attempts:
+            try:
+                self._store(attempts)
+                break
+            except Exception as error:  # noqa: BLE001 - the store is away, or anything else: what was sent is known here alone
+                log.warning("outcomes can't be stored yet: %s", " ".join(str(error).split())[:200])
+                if self._ended.wait(1.0):
+                    return
+        for attempt in attempts:
+            self._stored.put(attempt)

@@ -61,19 +61,18 @@ class Intake:
         sql = "SELECT document_id FROM alert_seen WHERE seen_at > now() - toIntervalSecond({seconds:UInt32})"
         for (id_,) in self._client.query(sql, parameters=values).result_rows:
             self._seen[_short(id_)] = None
-        cursor, now = self._client.query("SELECT maxOrNull(stored_at), now64(3, 'UTC') FROM alert_seen").result_rows[0]
+        sql = "SELECT maxOrNull(stored_at), now64(3, 'Asia/Shanghai') FROM alert_seen"
+        cursor, now = self._client.query(sql).result_rows[0]
         if cursor is None:
-            self._client.insert("alert_seen", [["", now]], column_names=["document_id", "stored_at"])
-            self._mark_recent(now)
-            return now  # type: ignore[no-any-return]
-        return cursor  # type: ignore[no-any-return]
+            self._begin(now)
+        return cursor or now  # type: ignore[no-any-return]
 
-    def _mark_recent(self, now: datetime) -> None:
-        """What the overlap would bring in again was stored before the first start."""
+    def _begin(self, now: datetime) -> None:
+        """Notes what the overlap would bring in, and that there was a start."""
         values = {"oldest": now - self._max_age, "since": now - 2 * OVERLAP}
-        for row in self._client.query(_NEW, parameters=values).result_rows:
-            if row[3] < now:
-                self._seen[_short(row[0])] = None
+        known = [(row[0], row[3]) for row in self._client.query(_NEW, parameters=values).result_rows if row[3] < now]
+        self._client.insert("alert_seen", [*known, ("", now)], column_names=["document_id", "stored_at"])
+        self._seen.update((_short(id_), None) for id_, _ in known)
 
 
 def _short(id_: str) -> int:

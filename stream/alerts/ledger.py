@@ -198,13 +198,8 @@ class Ledger:
         for firing in firings:
             self._open(firing)
 
-    def note(self, attempts: Sequence[Attempt]) -> None:
-        """Store what became of messages."""
-        if not attempts:
-            return
-        names = list(Attempt.__struct_fields__)
-        rows = [[getattr(attempt, name) for name in names] for attempt in attempts]
-        self._client.insert("alert_deliveries", rows, column_names=names)
+    def settle(self, attempts: Sequence[Attempt]) -> None:
+        """Take in what became of messages, which `note` has stored."""
         for attempt in attempts:
             key = (attempt.message_id, attempt.channel)
             self.tries[key] = attempt.attempt
@@ -251,6 +246,13 @@ class Ledger:
             for channel, _ in targets(firings[0]):
                 self.done.discard((message, channel))
                 self.tries.pop((message, channel), None)
+
+
+def note(client: Client, attempts: Sequence[Attempt]) -> None:
+    """Store what became of messages."""
+    names = list(Attempt.__struct_fields__)
+    rows = [[getattr(attempt, name) for name in names] for attempt in attempts]
+    client.insert("alert_deliveries", rows, column_names=names)
 
 
 def targets(firing: Firing) -> list[tuple[str, datetime]]:

@@ -8,6 +8,7 @@ Pure; times are seconds since 1970, days are Shanghai's.
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -60,20 +61,19 @@ def usual(calendar: Calendar, counts: Floats, since: float, days: int) -> Floats
     since: when the records begin; the days before it, and that day itself, are not quiet but unknown.
     """
     known = calendar.first + np.arange(calendar.days) > (since + _ZONE) // 86400
+    upto = np.arange(calendar.days)
+    start = np.maximum(0, upto - days)
     rates = np.full((calendar.days, SLOTS), np.nan)
     for kind in (True, False):
-        sessions = _session_index(kind)
         same = known & (calendar.trading == kind)
         total = np.vstack([np.zeros(SLOTS), np.cumsum(counts * same[:, None], axis=0)])
         size = np.concatenate([[0], np.cumsum(same)])
-        for day in np.flatnonzero(calendar.trading == kind).tolist():
-            start = max(0, day - days)
-            n = size[day] - size[start]
-            if n < (MIN_DAYS if kind else 2):  # closed days are fewer
-                continue
-            summed = total[day] - total[start]
-            mean = np.array([summed[sessions == s].mean() for s in sessions]) / n
-            rates[day] = (summed + SHRINK * mean) / (n + SHRINK)
+        n = (size[upto] - size[start])[:, None]
+        summed = total[upto] - total[start]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rate = (summed + SHRINK * (summed @ _session_means(kind)) / n) / (n + SHRINK)
+        enough = (calendar.trading == kind) & (n[:, 0] >= (MIN_DAYS if kind else 2))  # closed days are fewer
+        rates[enough] = rate[enough]
     return rates
 
 
@@ -85,10 +85,11 @@ def _sessions(trading: bool) -> list[str]:
     return [session_of(datetime.combine(day, time(n // 2, n % 2 * 30), SHANGHAI)) for n in range(SLOTS)]
 
 
-def _session_index(trading: bool) -> NDArray[np.int64]:
-    """A number for each half-hour that half-hours of one session share; night and evening stand by themselves."""
-    names = _sessions(trading)
-    parts = [
-        f"{name} {n // 12}" if name in ("pre_open", "after_close", "closed") else name for n, name in enumerate(names)
-    ]
-    return np.unique(parts, return_inverse=True)[1].astype(np.int64)
+@lru_cache(maxsize=2)
+def _session_means(trading: bool) -> Floats:
+    """(SLOTS, SLOTS): a day's half-hours times this give each the mean of its session; a night has several."""
+    long = ("pre_open", "after_close", "closed")
+    parts = [f"{name} {n // 12}" if name in long else name for n, name in enumerate(_sessions(trading))]
+    same = np.array([[a == b for b in parts] for a in parts], dtype=float)
+    means: Floats = same / same.sum(axis=0)
+    return means

@@ -22,7 +22,7 @@ from clickhouse_connect.driver.client import Client
 
 from stream.alerts import escape
 from stream.alerts.facts import Fact
-from stream.alerts.ledger import Attempt, Ledger
+from stream.alerts.ledger import Attempt, note
 from stream.alerts.message import Links
 from stream.alerts.subscriptions import Book
 from stream.alerts.text import RuleError
@@ -83,7 +83,7 @@ class Pages:
                 book.snooze(stored, until, by="link")
                 text = f"已静音至 muted until {until:%Y-%m-%d %H:%M} UTC" if until else "已取消静音 unmuted"
             if action and action.get("acknowledge"):
-                Ledger(client).note([_acknowledged(id_, message, self._clock())])
+                note(client, [_acknowledged(id_, message, self._clock())])
                 text = "已确认 acknowledged"
         form = _FORM.format(acknowledge=_ACKNOWLEDGE if message != "-" else "")
         return _PAGE.format(title=html.escape(stored.subscription.name), text=text, form=form)

@@ -43,11 +43,12 @@ def decide(
     seconds before `low`.
     """
     found: list[Signal] = []
+    calendar = _calendar(rule, frames, low, high)
     for key, frame in frames.items():
         asked = (frame.times >= low) & (frame.times < high) & (frame.live | (not live))
         moments = frame.times[asked]
         if rule.burst and len(moments):
-            found += _burst(rule.burst, key, frame, moments, since, high)
+            found += _burst(rule.burst, key, frame, moments, since, calendar)
         elif rule.count and len(moments):
             found += _count(rule.count, key, frame, moments)
         elif rule.tone_turn and len(moments):
@@ -55,7 +56,7 @@ def decide(
         elif first := rule.first_mention or rule.new_pair:
             found += _first(first, key, frame, since, asked)
         elif rule.silent:
-            found += _silent(rule.silent, key, frame, low, high)
+            found += _silent(rule.silent, key, frame, low, high, calendar)
     return sorted(found, key=lambda signal: (signal.at, signal.key))
 
 
@@ -127,13 +128,18 @@ def _within(times: Floats, moments: Floats, window: float) -> NDArray[np.int64]:
     return (upto - np.searchsorted(times, moments - window, side="right")).astype(np.int64)
 
 
-def _burst(watch: Burst, key: str, frame: Frame, moments: Floats, since: float, high: float) -> list[Signal]:
+def _calendar(rule: Rule, frames: Mapping[str, Frame], low: float, high: float) -> Calendar:
+    """The half-hours that the rule looks at; one for all keys."""
+    first = min((frame.times[0] for frame in frames.values()), default=low)
+    return Calendar(min(first, low - rule.burst.days * 86400) if rule.burst else first, high)
+
+
+def _burst(watch: Burst, key: str, frame: Frame, moments: Floats, since: float, calendar: Calendar) -> list[Signal]:
     window = seconds(watch.window)
     stories = frame.times[frame.first]
     n = _within(stories, moments, window).astype(float)
     if n.max() < watch.at_least:
         return []
-    calendar = Calendar(min(moments[0] - watch.days * 86400, frame.times[0]), high)
     rates = usual(calendar, calendar.counts(stories), since, watch.days)
     expected = calendar.between(calendar.integral(np.nan_to_num(rates)), moments - window, moments)
     days = ((moments - calendar.edges[0]) // 86400).astype(int)
@@ -180,8 +186,7 @@ def _first(watch: First, key: str, frame: Frame, since: float, asked: NDArray[np
     ]
 
 
-def _silent(watch: Silent, key: str, frame: Frame, low: float, high: float) -> list[Signal]:
-    calendar = Calendar(frame.times[0], high)
+def _silent(watch: Silent, key: str, frame: Frame, low: float, high: float, calendar: Calendar) -> list[Signal]:
     passed = calendar.integral(calendar.active(watch.during))
     due = calendar.between(passed, calendar.edges[0], frame.times) + seconds(watch.after) / 1800
     speaks = np.interp(due, passed, calendar.edges, right=np.inf)  # when so much of the sessions has passed

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from stream.alerts import escape, guard
 from stream.alerts.channels import Channel, Safe, check
-from stream.alerts.deliver import Deliverer, Target
+from stream.alerts.deliver import Lanes, Target
 from stream.alerts.facts import Fact
 from stream.alerts.ledger import Attempt, Firing
 from stream.alerts.message import Links, Message, compose
@@ -275,42 +275,42 @@ class Clock:
         return self.now
 
 
-def drain(deliverer: Deliverer, until: int, seconds: float = 10) -> list[Attempt]:
+def drain(lanes: Lanes, until: int, seconds: float = 10) -> list[Attempt]:
     found: list[Attempt] = []
     deadline = time.monotonic() + seconds
     while len(found) < until and time.monotonic() < deadline:
-        deliverer.pump()
-        found += deliverer.results(0.05)
+        lanes.pump()
+        found += lanes.results(0.05)
     return found
 
 
 def test_a_dead_channel_waits_alone_and_comes_back(sender: Sender, webhook: Webhook) -> None:
     clock = Clock()
-    deliverer = Deliverer(sender.send, clock)
+    lanes = Lanes(sender.send, clock)
     dead, well = channel(webhook.url("/fail"), "dead"), channel(webhook.url(), "well")
     for n in range(20):
-        deliverer.submit(Target(message(n), "dead", AT), dead)
-        deliverer.submit(Target(message(n), "well", AT), well)
-    first = drain(deliverer, 24)
+        lanes.submit(Target(message(n), "dead", AT), dead)
+        lanes.submit(Target(message(n), "well", AT), well)
+    first = drain(lanes, 24)
     assert len(webhook.at("/hook")) == 20
     failed = [a for a in first if a.state == "failed"]
     assert 1 <= len(failed) <= 4 and all(a.next_at and a.next_at > AT for a in failed), "then it rests"
-    assert deliverer.state()["dead"][0] == 20
+    assert lanes.waiting()["dead"] == 20
     webhook.broken = False
     clock.now += timedelta(minutes=15)
-    assert len([a for a in drain(deliverer, 20) if a.state == "sent"]) == 20
+    assert len([a for a in drain(lanes, 20) if a.state == "sent"]) == 20
     assert len({r.key for r in webhook.at("/fail")}) == 20
-    deliverer.close()
+    lanes.close()
 
 
 def test_a_message_that_is_never_taken_holds_up_nobody_and_is_given_up(sender: Sender, webhook: Webhook) -> None:
     clock = Clock()
-    deliverer = Deliverer(sender.send, clock)
+    lanes = Lanes(sender.send, clock)
     target = channel(webhook.url("/fail"))
-    deliverer.submit(Target(message(1), "c", AT), target)
-    assert drain(deliverer, 1)[0].state == "failed"
+    lanes.submit(Target(message(1), "c", AT), target)
+    assert drain(lanes, 1)[0].state == "failed"
     clock.now += timedelta(hours=25)
-    (last,) = drain(deliverer, 1)
+    (last,) = drain(lanes, 1)
     assert (last.state, last.attempt) == ("gave_up", 2) and "500" in last.detail
-    assert not deliverer.has("m1", "c")
-    deliverer.close()
+    assert lanes.waiting() == {"c": 0}
+    lanes.close()
