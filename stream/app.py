@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import faust
+import msgspec
 from aiokafka.errors import MessageSizeTooLargeError
 
 from deploy.settings import Settings
@@ -37,6 +38,7 @@ from stream.watchdog import Pulse
 log = logging.getLogger(__name__)
 
 MAX_PAUSE = 30.0
+SHORT_PAYLOAD = 10_000  # characters of the original, where Kafka refuses a dead letter for its size
 STOP_SECONDS = 8.0  # a batch that takes longer is left to the next worker
 Result = TypeVar("Result")
 Message = TypeVar("Message", AnalysedDocument, DeadLetter)
@@ -110,7 +112,6 @@ class Agents:
         self._agent(app, "analyse", DOCUMENTS, self._analyse, stream.batch_size, stream.batch_seconds)
         self._agent(app, "sink", ANALYSES, self._store, stream.store_batch_size, stream.store_batch_seconds)
         self._agent(app, "dead", DEAD, self._store_dead, stream.store_batch_size, stream.store_batch_seconds)
-
         app.on_before_shutdown.connect(self._finish, weak=False)
 
     async def _finish(self, app: faust.App, **_: Any) -> None:
@@ -162,15 +163,14 @@ class Agents:
         self._note(len(outcome.analysed), outcome.dead)
         with metrics.timed("send"):
             refused = await self._send(ANALYSES, outcome.analysed)
-        await self._send(
-            DEAD, [*outcome.dead, *(self._reader.bury_refused(message, text) for message, text in refused)]
-        )
+        too_large = [self._reader.bury_refused(message, words) for message, words in refused]
+        await self._bury([*outcome.dead, *too_large])
 
     async def _store(self, batch: Batch) -> None:
         with metrics.timed("store"):
             dead = await self._until_stored(ANALYSES, lambda: self._sinks[ANALYSES].store(batch.records))
         self._note(len(batch.events) - len(dead), dead)
-        await self._send(DEAD, dead)
+        await self._bury(dead)
 
     async def _store_dead(self, batch: Batch) -> None:
         await self._until_stored(DEAD, lambda: self._sinks[DEAD].store_dead(batch.records))
@@ -183,6 +183,12 @@ class Agents:
             metrics.DEAD_LETTERS.labels(letter.stage).inc()
         example = f"{dead[-1].document_id}: {dead[-1].reason}" if dead else ""
         self._limit.note(good=good, bad=len(dead), example=example)
+
+    async def _bury(self, letters: Sequence[DeadLetter]) -> None:
+        refused = await self._send(DEAD, letters)
+        short = [msgspec.structs.replace(letter, payload=letter.payload[:SHORT_PAYLOAD]) for letter, _ in refused]
+        for letter, words in await self._send(DEAD, short):
+            log.error("dead letter %s is lost: Kafka refuses it (%s)", letter.document_id, words)
 
     async def _in_thread(self, topic: str, call: Callable[[], Result]) -> Result:
         executor: Executor = self._threads[topic]
