@@ -25,13 +25,12 @@ _PLACE = (
     "甘肃|青海|台湾|内蒙古|广西|西藏|宁夏|新疆|香港|澳门|深圳|广州|杭州|南京|苏州|宁波|厦门|青岛|大连|成都|武汉|西安|长沙|柳州"
 )
 _NAME_BEGINS = re.compile(rf"(?:^|[^\u4e00-\u9fff]|省|市|{_PLACE})$")
-_PLACE_ENDS = re.compile(rf"(?:[省市县区州]|{_PLACE.replace('中国|', '')})$")
 _PRICE = (
     r"股价|涨停(?!潮|板块)|跌停|封板|一字板|\d+cm|\d+连板|\(?\d+天\d+板|\(\d+板|(?:上|下)?[涨跌](?:超|逾|近|至|幅|\d)|[大收]涨|[大收]跌|"
     r"高开|低开|[+-]\d|目标价|a股|h股|港股|美股|市值|盘前|盘后|冲高|走高|走低"
 )
 _DISCLOSURE = (
-    r"公告|披露|发布公告|在(?:互动平台|业绩|投资者|机构调研|港交所|上证e|深交所|上交所|北交所)|一季|二季|三季|四季|上半年|前三季度|"
+    r"第[一二三四]季|公告|披露|发布公告|在(?:互动平台|业绩|投资者|机构调研|港交所|上证e|深交所|上交所|北交所)|一季|二季|三季|四季|上半年|前三季度|"
     r"\d{4}年(?:度|上半年|一季|半年|前三|三季)|净利|营收|业绩|财报|董事|股东|控股股东|实际控制人|实控人|监事|拟\d|拟以|拟向|拟收购|拟发行|"
     r"拟投|回购|中标|复牌|停牌|增持|减持|质押|解禁|定增|募资|获.{0,8}增持|遭.{0,8}减持|ipo|上市"
 )
@@ -139,8 +138,8 @@ def incorporated(text: str, start: int, end: int, pattern: Pattern) -> int:
 
 
 def namesake(text: str, start: int, end: int, legal_end: int) -> bool:
-    """Whether a place stands before a name with its legal form: 宁波东方集团有限公司 is likely a company of its own."""
-    return "股份" not in text[end:legal_end] and _PLACE_ENDS.search(text, max(0, start - 4), start) is not None
+    """Whether a name with its legal form only ends a longer one: 宁波东方集团有限公司 is its own company."""
+    return "股份" not in text[end:legal_end] and "\u4e00" <= text[start - 1 : start] <= "\u9fff"
 
 
 def headline(text: str, start: int, end: int, pattern: Pattern) -> float:
@@ -163,9 +162,10 @@ def beside(text: str, start: int, end: int, pattern: Pattern) -> float:
 
 def in_sentence(text: str, start: int, end: int, pattern: Pattern) -> float:
     """Confidence from the sentence of a name that is otherwise a brand or an organisation."""
-    if pattern.level == "brand" and (pattern.cue or _CUE).search(_sentence(text, start, end)):
-        return 0.8
-    return 0.0
+    if pattern.level != "brand":
+        return 0.0
+    around = _sentence(text, start, end)
+    return 0.8 if _CUE.search(around) or (pattern.cue and pattern.cue.search(around)) else 0.0
 
 
 def _sentence(text: str, start: int, end: int) -> str:

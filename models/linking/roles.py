@@ -32,8 +32,13 @@ _OWN_NEWS_AFTER = re.compile(
     r"(?:集团)?(?:\(.{1,12}\))?(?:股价|[收大]?[涨跌]|净|营|业绩|市值|一季|二季|三季|中期|全年|上半年|前三季|主席|行政总裁|ceo|推出|宣布|获|拟|计划)"
 )
 _COMMENT_AFTER = re.compile(
-    r"(?:\(.{1,12}\))?(?:证券|银行|集团|亚洲|中国|全球)?(?:发布|发表)?(?:最新)?(?:研报|研究|分析师|策略|经济学家|认为|指出|预测|上调|下调|"
+    r"(?:\(.{1,12}\)|\))?(?:证券|银行|集团|公司|亚洲|中国|全球|财富管理)?的?(?:近日)?(?:发布|发表)?(?:最新)?的?"
+    r"(?:研报|报告|研究|分析师|策略|经济学家|认为|指出|预测|上调|下调|给出|仍?维持|恢复|承认|看好|[、和].{2,6}(?:上调|下调|维持)|"
+    r"[在对].{2,24}(?:持股|多头|空头)|"
     r"首席(?!执行|财务|运营|技术|信息|合规|风险)|维持|将.{2,12}(?:目标价|评级)|重申|予|给予|团队|固收|宏观)"
+)
+_ADVISES_BEFORE = re.compile(
+    r"(?:保荐(?:人|机构)|承销商|牵头行|牵头银行|质权人|管理人|顾问)(?:为|是|系|-)?[^。;]{0,30}$"
 )
 _OWN_NEWS = (
     r"净利|营收|股东|回购|增持|减持|董事|行长|公告|获批|拟|分红|派|业绩|公司|发行|收到|罚|聘任|辞|股份|不良|亏|成立"
@@ -128,7 +133,7 @@ def _credited(text: str, start: int, end: int, security: Security) -> bool:
         if start and text[start - 1] == "(" and text[end : end + 1] == ")":
             return True
         return bool(_CREDIT_AFTER.match(text, end) and _CREDIT_BEFORE.search(text, max(0, start - 4), start))
-    if _COMMENT_AFTER.match(text, end):
+    if _COMMENT_AFTER.match(text, end) or _ADVISES_BEFORE.search(text, max(0, start - 40), start):
         return True
     speaks = security.exchange == "US" or _BROKER.search(security.name) is not None
     return speaks and _SPEAKS_AFTER.match(text, end) is not None
@@ -141,4 +146,4 @@ def relevance_of(section: Section, role: Role, count: int, companies: int) -> fl
     weight = _WEIGHTS[section] + (0.1 * min(count - 1, 3) if count > 1 else 0.0)
     if companies > 3 and section != "title":
         weight *= max(0.35, 3 / companies)
-    return min(1.0, weight)
+    return round(min(1.0, weight), 3)
