@@ -13,7 +13,7 @@ from dashboard import baseline, look
 from dashboard.panel import link
 from dashboard.safe import html, join, plain, web_address
 from dashboard.scope import Change
-from dashboard.text import moment, number, percent, say, score, theme_name
+from dashboard.text import mean, moment, number, percent, say, score, theme_name
 
 
 def heading(title: str, note: str = "") -> Markup:
@@ -24,10 +24,10 @@ def change(value: Change) -> Markup:
     """▲ +50% beside its usual, or nothing to compare with."""
     if value.usual is None:
         return html('<span class="fx-soft">—</span>')
-    if value.ratio is None or value.ratio > 20:  # a multiple of next to nothing says nothing
+    if value.usual < 0.5:  # a multiple of next to nothing says nothing
         return html('<span class="fx-up">▲ {text}</span>' if value.count else "", text=say("rare"))
     css, shape = look.mark(value.ratio)
-    return html('<span class="{css}">{shape} {text}</span>', css=css, shape=shape, text=percent(value.ratio))
+    return html('<span class="{css}">{shape} {text}</span>', css=css, shape=shape, text=percent(value.ratio or 0.0))
 
 
 def tone(value: float) -> Markup:
@@ -69,7 +69,7 @@ def count_tile(key: str, value: Change) -> Markup:
     detail = change(value)
     if value.usual is not None:
         detail = html(
-            '{c} <span class="fx-soft">{u} {n}</span>', c=detail, u=say("usual"), n=number(round(value.usual))
+            '{c} <span class="fx-soft">{u} {n}</span>', c=detail, u=say("usual"), n=mean(value.usual)
         )
     return tile(say(key), number(value.count), detail)
 
@@ -114,9 +114,9 @@ def security_chip(code: str, names: Mapping[str, str]) -> Markup:
 
 def theme_card(theme: str, count: Change, mean_tone: float, steps: Sequence[float]) -> Markup:
     badge = html('<span class="fx-badge" title="{t}">⚡ {b}</span>', b=say("burst"), t=say("burst_help"))
-    usual = Markup("") if count.usual is None else html("{u} {n}", u=say("usual"), n=number(round(count.usual)))
+    usual = Markup("") if count.usual is None else html("{u} {n}", u=say("usual"), n=mean(count.usual))
     body = html(
-        '<div class="n"><span>{name}</span>{badge}</div><div class="c"><b>{n}</b>{change}</div>'
+        '<div class="n"><span title="{name}">{name}</span>{badge}</div><div class="c"><b>{n}</b>{change}</div>'
         '<div class="m"><span>{usual}</span><span>{tone}</span></div>{spark}',
         name=theme_name(theme),
         badge=badge if count.burst else "",

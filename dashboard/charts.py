@@ -15,6 +15,7 @@ from dashboard import look
 from dashboard.blocks import heading
 from dashboard.panel import panel
 from dashboard.query import Query
+from dashboard.scope import Scope
 from dashboard.text import say, theme_name
 
 
@@ -124,10 +125,10 @@ def tone_chart(frame: pd.DataFrame, step: int, height: int = 250) -> Any:
     return alt.layer(bars, line).resolve_scale(y="independent").properties(height=height)
 
 
-def heat_chart(frame: pd.DataFrame, order: list[str], fine: bool, height: int = 250) -> Any:
+def heat_chart(frame: pd.DataFrame, order: list[str], scope: Scope, height: int = 250) -> Any:
     """Themes by time, the colour says how many. Columns: theme, at, n, tone."""
     data = frame.assign(name=frame["theme"].map(theme_name))
-    steps = sorted(data["at"].unique())
+    fine = scope.step <= 60
     labels = alt.Axis(
         labelExpr="slice(datum.value, 5, 10)" if not fine else "slice(datum.value, 11, 16)",
         labelOverlap="greedy",
@@ -139,12 +140,12 @@ def heat_chart(frame: pd.DataFrame, order: list[str], fine: bool, height: int = 
         alt.Chart(data)
         .mark_rect(cornerRadius=2, stroke=None)
         .encode(
-            x=alt.X("at:O", title=None, sort=steps, axis=labels, scale=alt.Scale(paddingInner=0.08)),
+            x=alt.X("at:O", title=None, axis=labels, scale=alt.Scale(domain=scope.ticks(), paddingInner=0.08)),
             y=alt.Y(
                 "name:N",
                 title=None,
                 sort=[theme_name(t) for t in order],
-                axis=alt.Axis(ticks=False, domain=False, labelLimit=110),
+                axis=alt.Axis(ticks=False, domain=False, labelLimit=110, labelOverlap=False),
                 scale=alt.Scale(paddingInner=0.08),
             ),
             color=alt.Color(
@@ -164,10 +165,9 @@ def heat_chart(frame: pd.DataFrame, order: list[str], fine: bool, height: int = 
     )
 
 
-def lines_chart(frame: pd.DataFrame, order: list[str], step: int, height: int = 230) -> Any:
+def lines_chart(frame: pd.DataFrame, order: list[str], scope: Scope, height: int = 230) -> Any:
     """Counts of several themes as lines; a click on the legend picks one out. Columns: theme, at, n, tone."""
-    axis = sorted(frame["at"].unique())
-    full = pd.MultiIndex.from_product([order, axis], names=["theme", "at"])
+    full = pd.MultiIndex.from_product([order, scope.ticks()], names=["theme", "at"])
     data = frame.set_index(["theme", "at"]).reindex(full).fillna({"n": 0}).reset_index()
     data["name"] = data["theme"].map(theme_name)
     picked = alt.selection_point(fields=["name"], bind="legend")
@@ -175,7 +175,7 @@ def lines_chart(frame: pd.DataFrame, order: list[str], step: int, height: int = 
         alt.Chart(data)
         .mark_line(interpolate="monotone", strokeWidth=2, point=alt.OverlayMarkDef(size=18))
         .encode(
-            x=time_axis(step),
+            x=time_axis(scope.step),
             y=alt.Y("n:Q", title=say("count"), axis=alt.Axis(tickCount=4)),
             color=alt.Color(
                 "name:N",
@@ -208,7 +208,9 @@ def bars_chart(frame: pd.DataFrame, label: str, height: int | None = None) -> An
             x=alt.X("n:Q", title=None, axis=alt.Axis(tickCount=4, grid=False)),
             y=alt.Y(f"{label}:N", sort=None, title=None, axis=alt.Axis(labelLimit=130, ticks=False, domain=False)),
             color=alt.Color(
-                "tone:Q", scale=alt.Scale(domain=[-0.6, 0, 0.6], range=[down, flat, up], clamp=True), legend=None
+                "tone:Q",
+                scale=alt.Scale(domain=[-0.6, 0, 0.6], range=[down, flat, up], clamp=True, interpolate="rgb"),
+                legend=None,
             ),
             tooltip=[
                 alt.Tooltip(f"{label}:N", title=say("name")),

@@ -19,7 +19,7 @@ from dashboard.scope import Scope
 from dashboard.text import say
 
 LOG = logging.getLogger(__name__)
-BUSY = 120  # documents that make a window worth starting with
+BUSY = 25  # documents that make a window worth starting with
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,20 @@ class Scope:
         """Minutes in one bucket of a trend."""
         return next((minutes for limit, minutes in STEPS if self.length <= limit), 10080)
 
+    def ticks(self) -> list[str]:
+        """Start of every step that touches the window, as the trend queries write them: none is left out."""
+        at = self.start.astimezone(SHANGHAI)
+        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        if self.step > 1440:
+            at = midnight - timedelta(days=at.weekday())
+        else:
+            at = midnight + (at - midnight) // timedelta(minutes=self.step) * timedelta(minutes=self.step)
+        found = []
+        while at < self.end:
+            found.append(at.strftime("%Y-%m-%dT%H:%M:%S"))
+            at += timedelta(minutes=self.step)
+        return found
+
     @property
     def period(self) -> timedelta:
         """How far apart the earlier windows lie: a day where the hour matters, else whole weeks."""

@@ -59,6 +59,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def mean(value: float) -> str:
+    """A usual count: with one decimal where it is small."""
+    return f"{value:.1f}".removesuffix(".0") if value < 9.95 else number(value)
+
+
 def percent(ratio: float) -> str:
     """A relative change: +50%, −20%, or 3.2× from three times on."""
     if ratio >= 2:
@@ -72,8 +77,10 @@ def score(value: float) -> str:
 
 
 def moment(at: datetime, now: datetime) -> str:
-    """A time as short as it stays clear beside `now`: 14:05, 11-20 14:05, 2025-11-20."""
+    """A time as short as it stays clear beside `now`: 14:05, 11-20 14:05, 11-20 (midnight: a day only), 2025-11-20."""
     at, now = at.astimezone(SHANGHAI), now.astimezone(SHANGHAI)
+    if (at.hour, at.minute, at.second) == (0, 0, 0):
+        return at.strftime("%m-%d" if abs(now - at) < timedelta(days=200) else "%Y-%m-%d")
     if at.date() == now.date():
         return at.strftime("%H:%M")
     return at.strftime("%m-%d %H:%M" if abs(now - at) < timedelta(days=200) else "%Y-%m-%d")

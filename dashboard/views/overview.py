@@ -16,7 +16,7 @@ from dashboard.queries import overview as sql
 from dashboard.query import clock
 from dashboard.safe import html, join, plain
 from dashboard.scope import Change
-from dashboard.text import ago, moment, number, percent, say, score, theme_ids, theme_name
+from dashboard.text import ago, moment, number, say, score, theme_ids, theme_name
 
 FEED_SECONDS = 2
 MOVERS = 12
@@ -35,21 +35,20 @@ def page() -> None:
     left, right = st.columns([2.15, 1], gap="medium")
     with left:
         charts.head(say("hot_themes"), themes_query, themes, "themes", say("hot_themes_note"))
-        panel(_cards(cards, steps), "cards")
+        panel(_cards(cards, steps, scope.ticks()), "cards")
         _movers(view, back, names)
     with right:
         _feed()
-    fine = scope.length <= timedelta(days=1, hours=1)
     left, right = st.columns(2, gap="medium")
     with left:
         tone_query = sql.tone_steps(scope)
         tone = read(tone_query)
         charts.figure(
-            say("tone_over_time"), charts.tone_chart(tone, scope.step, 270), tone_query, tone, "tone", say("chart_help")
+            say("tone_over_time"), charts.tone_chart(tone, scope.step, 290), tone_query, tone, "tone", say("chart_help")
         )
     with right:
         order = [c[0] for c in cards]
-        charts.figure(say("heat_over_time"), charts.heat_chart(steps, order, fine, 270), steps_query, steps, "heat")
+        charts.figure(say("heat_over_time"), charts.heat_chart(steps, order, scope, 290), steps_query, steps, "heat")
     _sources(view)
 
 
@@ -83,8 +82,8 @@ def _sentence(
     elif abs(ratio) < 0.1:
         versus = say("about_same")
     else:
-        key = "more_by" if ratio > 0 else "fewer_by"
-        versus = say("summary_usual", change=say(key, p=percent(ratio) if ratio >= 2 else f"{abs(ratio):.0%}"))
+        key = "times_usual" if ratio >= 2 else "more_by" if ratio > 0 else "fewer_by"
+        versus = say(key, p=f"{ratio + 1:.1f}" if ratio >= 2 else f"{abs(ratio):.0%}")
     turn = ""
     if usual is not None and abs(tone - usual) >= look.NEUTRAL_BAND:
         turn = say("tone_up" if tone > usual else "tone_down")
@@ -99,7 +98,7 @@ def _sentence(
     )
     bursts = [c for c in cards if c[1].burst]
     hot = [c for c in cards if c[1].count][:3]
-    at = say("as_of", at=moment(view.scope.end - timedelta(seconds=1), view.scope.end - timedelta(days=1)))
+    at = say("as_of", at=moment(view.scope.end - timedelta(seconds=1), view.scope.end + timedelta(days=1)))
     return html(
         '<div class="fx-summary"><small><span class="fx-dot {css}"></span>{at}</small>{text} {hot}{bursts}</div>',
         css="live" if view.live else "past",
@@ -114,15 +113,14 @@ def _named(key: str, cards: list[baseline.ThemeRow]) -> Markup:
     if not cards:
         return Markup("")
     parts = [html("{a} {n}", a=link("theme", theme_name(t), theme=t), n=number(c.count)) for t, c, _ in cards]
-    return html(say(key, themes="{themes}"), themes=Markup("、").join(parts))
+    return html(say(key, themes="{themes}"), themes=Markup(say("and")).join(parts))
 
 
-def _cards(cards: list[baseline.ThemeRow], steps: pd.DataFrame) -> Markup:
-    axis = sorted(steps["at"].unique()) if len(steps) else []
-    table = steps.pivot_table(index="theme", columns="at", values="n", fill_value=0) if len(steps) else pd.DataFrame()
+def _cards(cards: list[baseline.ThemeRow], steps: pd.DataFrame, ticks: list[str]) -> Markup:
+    counts = {(row["theme"], row["at"]): float(row["n"]) for row in rows(steps)}
 
     def series(theme: str) -> list[float]:
-        return [float(str(v)) for v in table.loc[theme, axis]] if theme in table.index else []
+        return [counts.get((theme, at), 0.0) for at in ticks]
 
     return html(
         '<div class="fx-cards">{cards}</div>', cards=join(blocks.theme_card(t, c, s, series(t)) for t, c, s in cards)

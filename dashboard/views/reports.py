@@ -43,6 +43,7 @@ def _listed(scope: Scope) -> None:
             None,
             options=[None, *(str(b) for b in brokers["broker"] if b)],
             format_func=lambda b: b or say("all"),
+            placeholder=say("all"),
             width=260,
         )
         text = state.bound(st.text_input, say("in_title"), "title", "", width=300)

@@ -41,6 +41,7 @@ def page() -> None:
             None,
             options=[None, *TONES],
             format_func=lambda t: say(t or "all"),
+            placeholder=say("all"),
             width=120,
         )
         kinds = _several("kinds", KINDS, blocks.kind_name, 180, "kind")

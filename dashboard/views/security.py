@@ -72,7 +72,7 @@ def _summary(scope: Scope, code: str, names: dict[str, str], back: list[int]) ->
         code=code,
         first=link("document", say("first_seen", at=moment(life["first"], scope.end)), id=life["first_id"]),
         n=say("ever", n=number(life["n"])),
-        also=say("also_written", names="、".join(surfaces)) if surfaces else "",
+        also=say("also_written", names=say("and").join(surfaces)) if surfaces else "",
     )
     tiles = [
         blocks.count_tile("documents", baseline.compare(head, back, "documents")),

@@ -100,7 +100,7 @@ def _compare(scope: Scope, theme: str, known: list[str]) -> None:
         table = read(query)
         charts.head(say("compare_note"), query, table, "compare")
         if not table.empty:
-            st.altair_chart(charts.lines_chart(table, chosen, scope.step), key="chart-compare", alt=say("compare"))
+            st.altair_chart(charts.lines_chart(table, chosen, scope), key="chart-compare", alt=say("compare"))
 
 
 def _securities(scope: Scope, theme: str, names: dict[str, str]) -> None:

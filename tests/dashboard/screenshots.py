@@ -1,6 +1,6 @@
 """Take pictures of every page of a running dashboard, at desktop and phone width, light and dark.
 
-    python -m tests.dashboard.screenshots http://127.0.0.1:8501 FOLDER [--pages overview,theme] [--window 30d]
+    python -m tests.dashboard.screenshots http://127.0.0.1:8501 FOLDER [--pages overview,theme] [--query w=30d]
 
 With --docs it writes the pictures of the README to docs/images instead, small enough for a repository.
 """
@@ -16,13 +16,13 @@ from tests.dashboard.browser import launch
 
 PAGES = {
     "overview": "",
-    "theme": "theme?theme=aigc",
-    "security": "security",
+    "theme": "theme?theme=cross_border_ecommerce",
+    "security": "security?code=300592.SZ",
     "stories": "stories",
     "reports": "reports",
     "weekly": "reports?tab=weekly",
     "search": "search?q=游戏",
-    "sql": "sql?sql=SELECT theme, uniqExact(document_id) AS n FROM document_themes FINAL GROUP BY theme ORDER BY n DESC",
+    "sql": "sql?sql=SELECT theme, uniqExact(document_id) AS n FROM document_themes FINAL GROUP BY theme",
     "system": "system",
 }
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
@@ -98,17 +98,16 @@ def main() -> None:
     parser.add_argument("site")
     parser.add_argument("folder", type=Path, nargs="?", default=Path("screenshots"))
     parser.add_argument("--pages", default=",".join(PAGES))
-    parser.add_argument("--window", default="")
+    parser.add_argument("--query", default="", help="URL parameters: w=30d, or w=custom&days=2026-11-09,2026-11-13")
     parser.add_argument("--docs", action="store_true")
     given = parser.parse_args()
-    query = f"w={given.window}" if given.window else ""
     with sync_playwright() as playwright:
         browser = launch(playwright)
         if given.docs:
-            for_docs(browser, given.site, query)
+            for_docs(browser, given.site, given.query)
         else:
             given.folder.mkdir(parents=True, exist_ok=True)
-            take(browser, given.site, given.folder, given.pages.split(","), query)
+            take(browser, given.site, given.folder, given.pages.split(","), given.query)
 
 
 if __name__ == "__main__":

@@ -113,6 +113,13 @@ def test_steps_are_shanghai_clock_time(store: tuple[Client, list[AnalysedDocumen
     for row in run(client, overview.tone_steps(scope)):
         found[row["at"]] += row["n"]
     assert found == days
+    for preset in ("1h", "today", "5d", "30d"):
+        scope = scope_of(messages, preset)
+        ticks = scope.ticks()
+        assert {row["at"] for row in run(client, overview.tone_steps(scope))} <= set(ticks)
+        assert 6 <= len(ticks) <= 62
+    year = Scope(scope.end - timedelta(days=300), scope.end)
+    assert {row["at"] for row in run(client, overview.tone_steps(year))} <= set(year.ticks())
 
 
 def test_security_counts_and_mentions(store: tuple[Client, list[AnalysedDocument]]) -> None:
