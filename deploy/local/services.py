@@ -68,5 +68,6 @@ def plan(settings: Settings, *, create_topics: Callable[[], None], migrate: Call
             stop_seconds=30,
         ),
         Service("ingest", [python, "-m", "ingest"], ready=lambda: True, stop_seconds=20),
+        Service("alerts", [python, "-m", "deploy.cli", "alerts", "run"], ready=lambda: True, stop_seconds=40),
     ]
     return services
