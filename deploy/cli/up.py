@@ -20,7 +20,16 @@ from deploy.local.services import plan
 from deploy.local.supervisor import StartError, Supervisor, last_words
 from deploy.settings import Settings, load, redact
 
-COLOURS = {"up": 37, "clickhouse": 33, "broker": 35, "worker": 32, "ingest": 36, "dashboard": 34, "alerts": 95, "load": 96}
+COLOURS = {
+    "up": 37,
+    "clickhouse": 33,
+    "broker": 35,
+    "worker": 32,
+    "ingest": 36,
+    "dashboard": 34,
+    "alerts": 95,
+    "load": 96,
+}
 _print_lock = threading.Lock()
 
 
