@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 LOG_BYTES = 10_000_000
+TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def die_with_parent() -> None:
@@ -79,7 +81,9 @@ class Child:
         file = RotatingFileHandler(self._log_path, maxBytes=LOG_BYTES, backupCount=2, encoding="utf-8", delay=True)
         assert self.process.stdout is not None
         for raw in self.process.stdout:
-            line = raw.decode("utf-8", "replace").rstrip()
+            line = TERMINAL_CODES.sub("", raw.decode("utf-8", "replace")).rstrip()
+            if not line:
+                continue
             self.last_lines.append(line)
             self._echo(self.name, line)
             with contextlib.suppress(OSError):  # a full disk must not stop the pump: the child would block on its pipe
