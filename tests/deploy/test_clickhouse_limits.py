@@ -92,6 +92,42 @@ def test_limits(clickhouse_server: ClickHouseServer, sql: str, code: str) -> Non
     assert ask(clickhouse_server, "narrow", "SELECT 1").text == "1\n"
 
 
+@pytest.mark.parametrize(
+    ("parameters", "files"),
+    [
+        ({"n_structure": "a Int8) ENGINE = Memory; DROP TABLE t; --"}, {"n": ("n", b"1\n")}),
+        ({"n_structure": "a Int8", "n_format": "TSV 1; DROP TABLE t; --"}, {"n": ("n", b"1\n")}),
+        ({"param_a = 1; DROP TABLE t; --": "1"}, None),
+        ({"max_threads = 1; DROP TABLE t; --": "1"}, None),
+        ({"default_format": "TSV; DROP TABLE t"}, None),
+        ({"database": "system`; DROP TABLE t; --"}, None),
+        ({"query_id": "'; DROP TABLE t; --"}, None),
+        ({"session_id": "'; DROP TABLE t; --", "log_comment": "\\'; DROP TABLE t; --"}, None),
+    ],
+)
+@pytest.mark.parametrize("sql", ["SELECT 1", "INSERT INTO mine FORMAT TSV\n1\n"])
+def test_no_argument_is_run_as_sql(
+    clickhouse: Client,
+    clickhouse_server: ClickHouseServer,
+    sql: str,
+    parameters: dict[str, str],
+    files: dict[str, tuple[str, bytes]] | None,
+) -> None:
+    """What becomes part of a statement stays what it is, even before the handle is made readonly."""
+    clickhouse.command("CREATE TABLE t (a Int8) ENGINE = MergeTree ORDER BY a")
+    url = f"http://{clickhouse_server.host}:{clickhouse_server.port}/"
+    known = {"database": str(clickhouse.database), "query": sql}
+    httpx.post(url, auth=("reader", READER_PASSWORD), params=known | parameters, files=files, timeout=30)
+    assert clickhouse.query("EXISTS TABLE t").result_rows == [(1,)]
+
+
+def test_limits_hold_for_streams(clickhouse_server: ClickHouseServer) -> None:
+    reply = ask(clickhouse_server, "narrow", "SELECT number FROM numbers(500000) FORMAT TSV")
+    assert "TOO_MANY_ROWS_OR_BYTES" in reply.text
+    reply = ask(clickhouse_server, "narrow", "SELECT sleepEachRow(0.2) FROM numbers(60) SETTINGS max_block_size = 1")
+    assert "TIMEOUT_EXCEEDED" in reply.text
+
+
 def test_a_limit_survives_another_profile(clickhouse_server: ClickHouseServer) -> None:
     session = {"session_id": uuid.uuid4().hex}
     ask(clickhouse_server, "narrow", "SET profile = 'default'", **session)
@@ -155,10 +191,10 @@ def test_kill_by_the_clients_query_id(clickhouse: Client, clickhouse_server: Cli
     with httpx.stream("POST", url, params={"query_id": identity}, content="SELECT number FROM system.numbers") as reply:
         blocks = reply.iter_raw()
         next(blocks)
-        assert clickhouse.query(f"KILL QUERY WHERE query_id = '{identity}' SYNC").row_count == 1
+        assert clickhouse.query(f"KILL QUERY WHERE query_id = '{identity}'").row_count == 1
         rest = b"".join(blocks)
     assert b"QUERY_WAS_CANCELLED" in rest
-    assert running(clickhouse, identity) == 0
+    assert wait_until(lambda: running(clickhouse, identity) == 0)
 
 
 def memory(server: ClickHouseServer) -> int:

@@ -167,8 +167,7 @@ def test_acknowledged_inserts_survive_kill(own_server: ClickHouseServer) -> None
     assert len(acknowledged) > 20
 
 
-def test_json_users_file_of_the_fixture_is_what_it_reads(own_server: ClickHouseServer, tmp_path: Path) -> None:
-    """Passwords may be given as SHA-256, so that a users file need not hold them."""
+def test_a_users_file_may_hold_hashes(own_server: ClickHouseServer, tmp_path: Path) -> None:
     own_server.stop()
     digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"  # of "secret"
     (tmp_path / "users.json").write_text(json.dumps({"fengxiang": {"sha256": digest, "database": "fengxiang"}}))

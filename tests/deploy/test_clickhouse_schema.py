@@ -81,8 +81,8 @@ def test_materialized_views(tables: Client) -> None:
         "CREATE MATERIALIZED VIEW counting TO per_source AS SELECT source, count() n FROM documents GROUP BY source"
     )
     tables.command(
-        "CREATE MATERIALIZED VIEW hourly REFRESH EVERY 1 HOUR (source String, n UInt64) ENGINE = MergeTree ORDER BY source "
-        "EMPTY AS SELECT source, count() n FROM documents FINAL GROUP BY source"
+        "CREATE MATERIALIZED VIEW hourly REFRESH EVERY 1 HOUR (source String, n UInt64) "
+        "ENGINE = MergeTree ORDER BY source EMPTY AS SELECT source, count() n FROM documents FINAL GROUP BY source"
     )
     add(tables, "a", 1, "x")
     assert tables.query("SELECT source, sum(n) FROM per_source GROUP BY source").result_rows == [("cls", 1)]

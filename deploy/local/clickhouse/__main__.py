@@ -26,7 +26,7 @@ LINE = 1 << 20  # bytes of a request line or header: clients send statements and
 
 
 async def serve(engine: Engine, users: Mapping[str, User], host: str, port: int) -> None:
-    """Serves until SIGTERM or SIGINT. Raises `StartError` when the port can't be had."""
+    """Serves until SIGTERM or SIGINT, then closes the engine. Raises `StartError` when the port can't be had."""
     gateway = Gateway(engine, users)
     runner = web.AppRunner(
         gateway.application(),
@@ -53,17 +53,19 @@ async def serve(engine: Engine, users: Mapping[str, User], host: str, port: int)
     print(f"ready ClickHouse {engine.version} on http://{host}:{bound}", flush=True)
     await stop.wait()
     await site.stop()
-    await gateway.close()
-    await runner.cleanup()
+    if await gateway.close():
+        await runner.cleanup()
+        engine.close()
 
 
 def _confine(folder: Path) -> None:
     """Gives up this machine's other files, where the kernel can. Raises `StartError` for a folder that can't be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        confined = sandbox.enter(folder)
     except OSError as error:
         raise StartError(f"data folder {folder}: {error.strerror or error}; choose another (--data)") from error
-    if not sandbox.enter(folder):
+    if not confined:
         log.warning("this kernel has no Landlock: SQL is kept from this machine's files by grants and rules alone")
 
 
@@ -82,7 +84,6 @@ def main() -> None:
         engine = Engine(options.data.resolve(), users, int(settings.local.memory_gb * 1e9))
         engine.create_database(DATABASE)
         asyncio.run(serve(engine, users, options.host, options.port))
-        engine.close()
     except (SettingsError, UsersError, StartError) as error:
         print(f"clickhouse: {error}", file=sys.stderr, flush=True)
         os._exit(1)

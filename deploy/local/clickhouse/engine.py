@@ -89,18 +89,16 @@ class Engine:
             raise StartError(
                 f"data folder {folder}: {error.strerror or error}; free some space or choose another folder (--data)"
             ) from error
-        os.environ["TMPDIR"] = str(folder / "etc")  # for that engine's scratch, which would lie in /tmp
-        os.chdir(
-            folder / "etc"
-        )  # importing it opens an engine that would load ./config.xml, and fails where it can't look
-        import chdb
-
-        self._connect = chdb.connect
+        os.environ["TMPDIR"] = str(folder / "etc")  # because importing chdb opens an engine, which would use /tmp
+        os.chdir(folder / "etc")  # and because it would load a config.xml from the working folder
         self._address = f"{folder / 'store'}?config-file={configuration}"
         try:
+            import chdb
+
+            self._connect = chdb.connect
             self._keeper = self.open()  # the engine lives while it has a handle
             self._own_default()
-        except ChError as error:
+        except (ChError, RuntimeError) as error:
             raise StartError(f"data folder {folder} can't be opened: {' '.join(str(error).split())}") from error
         self.version = self._keeper.value("SELECT version()")
         self.timezone = self._keeper.value("SELECT timezone()")

@@ -76,7 +76,7 @@ def run(request: Request, session: Session, clock: Callable[[], int] = time.mono
             return Answer(has_rows=True)
         return Answer(first, pieces, has_rows=True)
     result = handle.query(sql, request.output_format, request.parameters)
-    session.after(statement.verb)
+    session.after(statement)
     body: bytes = result.bytes() or b""
     has_rows = statement.kind is Kind.ROWS
     rows = result.rows_read() if has_rows else result.rows_written()

@@ -56,8 +56,9 @@ class Job:
         try:
             self._answer = await asyncio.shield(work)
         except asyncio.CancelledError:
-            if self.request.statement.kind is Kind.ROWS:
-                await self.kill()
+            while self.request.statement.kind is Kind.ROWS and not work.done():
+                await self.kill()  # again, where the query had not begun
+                await asyncio.wait([work], timeout=0.2)
             with suppress(ChError):
                 self._answer = await work
             raise
@@ -78,8 +79,9 @@ class Job:
 
     async def kill(self) -> None:
         """Asks the engine to stop the query."""
-        with suppress(ChError):
-            await off_loop(self._pools.helpers, self._engine.kill, self.session.tag)
+        if self.session.tag:
+            with suppress(ChError):
+                await off_loop(self._pools.helpers, self._engine.kill, self.session.tag)
 
     async def abandon(self) -> None:
         """The client went away: stops what still runs, then finishes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from .execute import Answer
 from .job import Job, Pools, off_loop
 from .request import Request
 
+PATIENCE = 300.0  # seconds that a client may leave a block of a stream unread; the query waits for it
 CONTENT_TYPES = {
     "JSON": "application/json; charset=UTF-8",
     "JSONEachRow": "application/x-ndjson; charset=UTF-8",
@@ -78,7 +80,10 @@ async def _stream(
     tail = b""
     try:
         async for piece in job.pieces(compressor.feed):
-            await response.write(piece)
+            async with asyncio.timeout(PATIENCE):
+                await response.write(piece)
+    except TimeoutError:
+        raise ConnectionAbortedError(f"the client has read nothing for {PATIENCE:.0f} s") from None
     except ChError as error:  # the status is sent: the error follows the data, as a server writes it
         text = late_error(error)
         note = f"\r\n__exception__\r\n{tag}\r\n{text}\n{len(text.encode())} {tag}\r\n__exception__\r\n"

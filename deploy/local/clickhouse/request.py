@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import BodyPartReader, web
@@ -26,6 +26,8 @@ PROTOCOL_ARGUMENTS = frozenset(
     )
 )
 SETTING_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+PARAMETER_NAME = re.compile(r"[\w$]+", re.ASCII)
+FORMAT_NAME = re.compile(r"\w+", re.ASCII)
 PARAMETER = "param_"
 
 
@@ -124,25 +126,31 @@ def assemble(
     if arguments.get("compress") == "1" or arguments.get("decompress") == "1":
         reason = "Block framing (compress=1, decompress=1) is not supported; use Accept-Encoding and Content-Encoding"
         raise ChError(48, reason, "NOT_IMPLEMENTED")
-    settings = {
-        name: value
-        for name, value in arguments.items()
-        if name not in PROTOCOL_ARGUMENTS and not name.startswith(PARAMETER)
-    }
-    for name in settings:
-        if not SETTING_NAME.fullmatch(name):
-            raise ChError(115, f"Unknown setting '{name}'", "UNKNOWN_SETTING")
-    asked = arguments.get("default_format") or headers.get("X-ClickHouse-Format") or "TabSeparated"
+    settings, parameters = {}, {}
+    for name, value in arguments.items():
+        if name.startswith(PARAMETER):
+            parameters[name.removeprefix(PARAMETER)] = value
+        elif name not in PROTOCOL_ARGUMENTS:
+            settings[name] = value
+    output_format = statement.format or arguments.get("default_format") or headers.get("X-ClickHouse-Format")
+    # all three become part of SQL: a name must be no more than a name
+    _require(SETTING_NAME, settings, ChError(115, "Unknown setting: not a name", "UNKNOWN_SETTING"))
+    _require(PARAMETER_NAME, parameters, ChError(36, "A parameter's name must be a word", "BAD_ARGUMENTS"))
+    formats = [output_format or "TabSeparated", *(table.format for table in tables)]
+    _require(FORMAT_NAME, formats, ChError(73, "Unknown format: not a name", "UNKNOWN_FORMAT"))
     return Request(
         statement=statement,
         arguments=arguments,
-        output_format=statement.format or asked,
+        output_format=formats[0],
         database=arguments.get("database") or headers.get("X-ClickHouse-Database"),
         settings=settings,
-        parameters={
-            name.removeprefix(PARAMETER): value for name, value in arguments.items() if name.startswith(PARAMETER)
-        },
+        parameters=parameters,
         tables=tables,
         query_id=query_id,
         is_get=is_get,
     )
+
+
+def _require(pattern: re.Pattern[str], names: Iterable[str], error: ChError) -> None:
+    if not all(map(pattern.fullmatch, names)):
+        raise error

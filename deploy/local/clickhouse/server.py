@@ -47,8 +47,8 @@ class Gateway:
         app.router.add_route("*", "/{other:.*}", self._nowhere)
         return app
 
-    async def close(self) -> None:
-        """Kills the running queries and closes every idle session."""
+    async def close(self) -> bool:
+        """Kills the running queries and closes every idle session. False when a query would not end."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + LAST_PATIENCE
         for job in list(self._running.values()):
@@ -58,6 +58,7 @@ class Gateway:
         for session in self._sessions.idle():
             session.close()
         self._pools.shutdown()
+        return not self._running
 
     async def _ping(self, _: web.Request) -> web.Response:
         return web.Response(text="Ok.\n")

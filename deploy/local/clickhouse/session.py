@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from .engine import Handle
 from .errors import ChError
 from .request import Request
-from .sql import check, identifier, quote
+from .sql import Statement, check, identifier, quote, read
 from .users import User
 
 LONGEST_SESSION = 3600.0  # seconds
@@ -63,12 +63,13 @@ class Session:
             self._tag(settings.pop("log_comment", request.query_id))
             self._lend(settings)
         for table in request.tables:
-            check(table.structure.encode())
+            name = identifier(table.name)
+            creation = f"CREATE TEMPORARY TABLE {name} ({table.structure}) ENGINE = Memory"
+            read(creation.encode("utf-8", "surrogateescape"))  # the structure is the client's: one statement, no more
+            self.handle.query(f"DROP TEMPORARY TABLE IF EXISTS {name}")
+            self.handle.query(creation)
             if table.format == "Values":
                 check(table.data)
-            name = identifier(table.name)
-            self.handle.query(f"DROP TEMPORARY TABLE IF EXISTS {name}")
-            self.handle.query(f"CREATE TEMPORARY TABLE {name} ({table.structure}) ENGINE = Memory")
             if table.data:
                 self.handle.insert(f"INSERT INTO {name}", table.format, memoryview(table.data))
         if not self._ready and self.user.readonly:
@@ -79,11 +80,11 @@ class Session:
             self.handle.set(readonly=2)
         self._ready = True
 
-    def after(self, verb: bytes) -> None:
+    def after(self, statement: Statement) -> None:
         """A statement of the session's own has run: what SET or USE chose must not be put back."""
-        if verb == b"SET":
-            self._lent.clear()
-        elif verb == b"USE":
+        if statement.verb == b"SET":
+            self._lent = {name: lent for name, lent in self._lent.items() if name.encode() not in statement.sql}
+        elif statement.verb == b"USE":
             self._home = None
 
     def _enter(self) -> None:
