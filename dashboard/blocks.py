@@ -68,9 +68,7 @@ def count_tile(key: str, value: Change) -> Markup:
     """How many, beside how many there usually are."""
     detail = change(value)
     if value.usual is not None:
-        detail = html(
-            '{c} <span class="fx-soft">{u} {n}</span>', c=detail, u=say("usual"), n=mean(value.usual)
-        )
+        detail = html('{c} <span class="fx-soft">{u} {n}</span>', c=detail, u=say("usual"), n=mean(value.usual))
     return tile(say(key), number(value.count), detail)
 
 

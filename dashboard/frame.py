@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -33,9 +33,6 @@ class View:
     @property
     def live(self) -> bool:
         return datetime.now(SHANGHAI) - self.newest < timedelta(minutes=30)
-
-    def with_basis(self, basis: str) -> View:
-        return replace(self, scope=replace(self.scope, basis=basis))
 
 
 def extent() -> tuple[datetime, datetime] | None:

@@ -10,7 +10,7 @@ from dashboard.client import read, rows
 from dashboard.panel import link, panel
 from dashboard.queries import documents, overview
 from dashboard.queries import theme as sql
-from dashboard.safe import html, join, plain
+from dashboard.safe import html, join, label, plain
 from dashboard.scope import Scope
 from dashboard.text import moment, number, say, theme_ids, theme_name
 
@@ -54,7 +54,7 @@ def _choose(ranked: list[baseline.ThemeRow]) -> str:
         "theme",
         next(iter(counts)),
         options=list(counts),
-        format_func=lambda t: f"{theme_name(t)} {number(counts[t].count)}{' ⚡' if counts[t].burst else ''}",
+        format_func=lambda t: f"{label(theme_name(t))} {number(counts[t].count)}{' ⚡' if counts[t].burst else ''}",
         required=True,
         always=True,
         label_visibility="collapsed",

@@ -37,7 +37,6 @@ def test_no_word_is_left_unsaid() -> None:
         "page_",
         "window_",
         "basis_",
-        "unit_",
         "colours_",
         "kind_",
         "last_",
