@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 WORKERS = 24
 AT_ONCE = 4  # messages under way in a lane that works
+MOST_UNSTORED = 100  # outcomes that wait for the store, beyond which nothing new is sent
 LONGEST_PAUSE = 600.0
 GIVE_UP = timedelta(hours=24)
 
@@ -142,18 +143,21 @@ class Lanes:
 
 
 class Postman(threading.Thread):
-    """Runs lanes. `submit` and `settled` belong to one thread, that of the ledger.
+    """Runs lanes. `submit`, `has` and `settled` belong to one thread, that of the ledger.
 
-    store: keeps attempts, or raises; it is tried again until it does, while nothing new is started.
+    store: keeps attempts, or raises; it is tried again until it does. Meanwhile others are sent, but only so many, as
+    their outcomes are known here alone.
     """
 
     def __init__(self, lanes: Lanes, store: Callable[[Sequence[Attempt]], None]) -> None:
         super().__init__(name="postman", daemon=True)
         self._lanes, self._store = lanes, store
         self._inbox: queue.SimpleQueue[tuple[Target, Channel]] = queue.SimpleQueue()
+        self._unstored: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()  # None: no more will come
         self._stored: queue.SimpleQueue[Attempt] = queue.SimpleQueue()
         self._taken: set[tuple[str, str]] = set()
         self._ended = threading.Event()
+        self._clerk = threading.Thread(target=self._keep_all, name="outcomes", daemon=True)
 
     def submit(self, target: Target, channel: Channel) -> None:
         """Take a message. One that was taken, and of which `settled` hasn't told the end, must not be given again."""
@@ -176,23 +180,41 @@ class Postman(threading.Thread):
     def stop(self) -> None:
         """Start nothing more; returns when what was under way is stored, or can't be."""
         self._ended.set()
-        self.join(30)
+        self.join(40)
 
     def run(self) -> None:
+        self._clerk.start()
         while not self._ended.is_set():
             while not self._inbox.empty():
                 self._lanes.submit(*self._inbox.get())
-            self._lanes.pump()
-            self._keep(self._lanes.results(wait=0.05))
+            if self._unstored.qsize() < MOST_UNSTORED:
+                self._lanes.pump()
+            self._hand_over(self._lanes.results(wait=0.02))
         self._lanes.close()
-        self._keep(self._lanes.results())
+        self._hand_over(self._lanes.results())
+        self._unstored.put(None)
+        self._clerk.join(20)
+
+    def _hand_over(self, attempts: Sequence[Attempt]) -> None:
+        for attempt in attempts:
+            self._unstored.put(attempt)
+
+    def _keep_all(self) -> None:
+        more = True
+        while more:
+            batch = [self._unstored.get()]
+            while not self._unstored.empty():
+                batch.append(self._unstored.get())
+            attempts = [attempt for attempt in batch if attempt is not None]
+            more = len(attempts) == len(batch)
+            self._keep(attempts)
 
     def _keep(self, attempts: list[Attempt]) -> None:
         while attempts:
             try:
                 self._store(attempts)
                 break
-            except Exception as error:  # noqa: BLE001 - the store is away, or anything else: what was sent is known here alone
+            except Exception as error:  # noqa: BLE001 - whatever it is: what was sent is known here alone
                 log.warning("outcomes can't be stored yet: %s", " ".join(str(error).split())[:200])
                 if self._ended.wait(1.0):
                     return

@@ -5,7 +5,7 @@
     python -m tests.bench.bench_alerts wires FILE RULE.yaml  a rule over real wires, themes by cues, stories placed
 
 `latency` starts a broker, a store, a worker with the tests' stand-in for the models, and `fengxiang alerts run`; a
-tenth of the subscriptions write to a mailbox, the others to the webhook, and a document concerns about seven.
+fiftieth of the subscriptions write to a mailbox, the others to the webhook, and a document concerns about seven.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from clickhouse_connect.driver.client import Client
+from kafka import KafkaProducer
 
 from models.stories import StoryIndex
 from models.themes import built_in
@@ -32,6 +33,7 @@ from stream.alerts.channels import Channel, ChannelBook, Safe
 from stream.alerts.rules import Burst, Condition
 from stream.alerts.subscriptions import Book, Subscription, read
 from stream.migrate import migrate
+from stream.records import DOCUMENTS, encode
 from tests.fixtures.broker import Broker, free_port
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.stream.alerts.receivers import Mail, Webhook
@@ -48,7 +50,7 @@ def database(server: ClickHouseServer) -> str:
 
 
 def thousand(chance: random.Random) -> list[Subscription]:
-    """Rules of all sorts; one in ten goes by mail."""
+    """Rules of all sorts; one in fifty goes by mail."""
     made = []
     for n in range(1000):
         code, theme = f"{600000 + n % 50}.SH", THEMES[n % 3]
@@ -59,7 +61,7 @@ def thousand(chance: random.Random) -> list[Subscription]:
             Condition(security=(code,), not_=Condition(regex=f"第{chance.randint(0, 9)}+条")),
             Condition(any=(Condition(security=(code,)), Condition(tone_below=-0.9, theme=(theme,)))),
         ][n % 5]
-        channels = ("mail",) if n % 10 == 9 else ("hook",)
+        channels = ("mail",) if n % 50 == 49 else ("hook",)
         per_hour = 20 if n % 7 == 0 else None
         made.append(Subscription(name=f"订阅{n}", when=when, channels=channels, per_hour=per_hour))
     return made
@@ -88,12 +90,13 @@ def latency(folder: Path, seconds: int) -> None:
         stack.send([make_document(9_000_000, published_at=now)])  # the first one waits for partitions
         within(60, lambda: stack.one("SELECT count() FROM documents") == 1)
         pushed: dict[str, float] = {}
+        producer = KafkaProducer(bootstrap_servers=broker.servers, batch_size=0)
         began = time.time()
         for n in range(seconds * RATE):
             time.sleep(max(0.0, began + n / RATE - time.time()))
             document = make_document(n, published_at=datetime.now(UTC), title=f"第{n}条 {n * 7919 % 10007} 亿元")
             pushed[document.id] = time.time()
-            stack.send([document])
+            producer.send(DOCUMENTS, key=document.id.encode(), value=encode(document))
         stored = within(60, lambda: stack.one("SELECT uniqExact(document_id) FROM alert_seen") > len(pushed))
         due = stack.one("SELECT count() FROM alerts WHERE outcome = 'send'")
         sent = "SELECT uniqExact(message_id) FROM alert_deliveries WHERE state = 'sent'"
@@ -121,6 +124,7 @@ def latency(folder: Path, seconds: int) -> None:
                 f"{name:<8} {len(values):>6} messages   p50 {p50:.2f} s   p95 {p95:.2f} s   p99 {p99:.2f} s"
                 f"   max {max(values):.2f} s"
             )
+        stages(stack, pushed)
         print(f"webhook keys received twice: {len(webhook.received) - len({r.key for r in webhook.received})}")
     finally:
         alerts.terminate()
@@ -130,6 +134,23 @@ def latency(folder: Path, seconds: int) -> None:
         mail.close()
         broker.kill()
         server.stop()
+
+
+def stages(stack: Stack, pushed: dict[str, float]) -> None:
+    """Where the time goes: push to stored, stored to fired, fired to delivered."""
+    sql = """
+    SELECT a.document_id, toUnixTimestamp64Milli(stored_at) / 1000, toUnixTimestamp64Milli(fired_at) / 1000,
+        toUnixTimestamp64Milli(d.at) / 1000
+    FROM alerts AS a INNER JOIN alert_deliveries AS d USING (message_id)
+    INNER JOIN (SELECT id, stored_at FROM documents FINAL) AS s ON s.id = a.document_id
+    WHERE d.state = 'sent' AND d.channel = 'hook'
+    """
+    with stack.client() as client:
+        rows = [row for row in client.query(sql).result_rows if row[0] in pushed]
+    times = np.array([[pushed[row[0]], *row[1:]] for row in rows])
+    names = ("push to stored", "stored to fired", "fired to delivered")
+    for name, values in zip(names, np.diff(times, axis=1).T, strict=True):
+        print(f"  {name:<20} p50 {np.percentile(values, 50):.2f} s   p95 {np.percentile(values, 95):.2f} s")
 
 
 DOCUMENT = {"kind": "wire", "sentiment": "neutral", "version": 1}
