@@ -5,7 +5,7 @@
     python -m tests.bench.bench_alerts wires FILE RULE.yaml  a rule over real wires, themes by cues, stories placed
 
 `latency` starts a broker, a store, a worker with the tests' stand-in for the models, and `fengxiang alerts run`; a
-fiftieth of the subscriptions write to a mailbox, the others to the webhook, and a document concerns about seven.
+fiftieth of the subscriptions write to a mailbox, the others to the webhook, and a document concerns about four.
 """
 
 from __future__ import annotations
