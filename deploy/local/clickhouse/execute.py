@@ -41,8 +41,12 @@ class Pieces:
         return None if block is None else block.bytes()
 
     def close(self) -> None:
-        with self._lock:
-            self._stream.close()
+        """Ends the query where it is. Raises `ChError`."""
+        try:
+            with self._lock:
+                self._stream.close()
+        except Exception as error:  # noqa: BLE001
+            raise from_engine(error) from None
 
 
 @dataclass
