@@ -174,6 +174,7 @@ def test_twelve_copies_give_one_message(alerts: Alerts, store: Store) -> None:
     assert alerts.outcomes() == {"send": 1, "grouped": 11}
 
 
+@pytest.mark.chaos
 def test_ten_kills_lose_nothing_and_repeat_only_what_was_under_way(alerts: Alerts, store: Store) -> None:
     alerts.subscribe("每条")
     alerts.subscribe("每条邮件", channels=("mail",))
