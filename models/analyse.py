@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +19,12 @@ from typing import Any, Literal, Protocol
 import msgspec
 import numpy as np
 
+from models.blend import Blends
 from models.encoder import Encoder, ModelError, weights_folder
 from models.heads import Heads, Scores
 from models.linking.records import Link, LinkResult
-from models.reading import LONG, Window, plain, read
+from models.ngrams import Ngrams, around
+from models.reading import LONG, TITLE, Window, plain, read
 from models.records import Analysis, Document, Field, Kind, Mention, Span, ThemeScore, Versions
 from models.sentiment import sentiment, with_rule
 from models.sentiment_rules import matches, title_rule
@@ -54,6 +56,8 @@ class Reading:
     encoded: list[Encoded] = field(default_factory=list)
     codes: list[list[str]] = field(default_factory=list)  # of each window: the companies located in it
     scores: dict[int, Scores] = field(default_factory=dict)
+    wide: dict[str, np.ndarray] = field(default_factory=dict)  # the n-grams' logits of themes, news, post
+    near: dict[str, np.ndarray] = field(default_factory=dict)  # and of the tone toward each company
 
 
 class Analyser:
@@ -63,8 +67,10 @@ class Analyser:
         self,
         encoder: Encoder,
         heads: Heads,
+        ngrams: Ngrams,
         taxonomy: Taxonomy,
         calibration: Calibration,
+        blends: Blends,
         linker: Links,
         versions: Versions,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -73,6 +79,8 @@ class Analyser:
         self.taxonomy = taxonomy
         self._encoder = encoder
         self._heads = heads
+        self._ngrams = ngrams
+        self._blends = blends
         self._calibration = calibration
         self._linker = linker
         self._clock = clock
@@ -104,8 +112,9 @@ class Analyser:
             securities=str(getattr(linker, "version", "")),
         )
         encoder = Encoder(folder, threads=threads, device=device, batch_size=batch_size)
-        heads = Heads(folder / "heads.npz", description.get("temperature"))
-        analyser = cls(encoder, heads, taxonomy, Calibration.of(description.get("themes", {})), linker, versions, clock)
+        heads, ngrams = Heads(folder / "heads.npz"), Ngrams(folder / "ngrams.npz")
+        calibration, blends = Calibration.of(description.get("themes", {})), Blends.of(description.get("blends", {}))
+        analyser = cls(encoder, heads, ngrams, taxonomy, calibration, blends, linker, versions, clock)
         if user_themes:
             analyser.follow(Path(user_themes), Likeness.of(description.get("likeness", {})))
         return analyser
@@ -161,14 +170,22 @@ class Analyser:
         for at, states in self._encoder.states(encoded):
             reading, i = flat[at]
             reading.scores[i] = self._heads.score(states, targets[at])
+        for reading in readings:
+            title = plain(reading.document.title)[:TITLE]
+            reading.wide = self._ngrams.score(reading.windows[0].text, title, ("themes", "news", "post"))
+            for code, window, places in _first_places(reading):
+                near = around(window.text, places)
+                reading.near[code] = self._ngrams.score(*near, ("toward",))["toward"]
 
     def _conclude(self, reading: Reading, timings: dict[str, float]) -> Analysis:
         document = reading.document
         scores = [reading.scores[i] for i in range(len(reading.windows))]
-        weights = np.array([1.0] + [LATER / len(scores)] * (len(scores) - 1))
-        tone = (np.stack([s.tone for s in scores]) * weights[:, None]).sum(0) / weights.sum()
+        post, news = document_tone(scores)
+        style = scores[0].style
+        tone = style[0] * self._blends.post(post, reading.wide["post"])
+        tone = tone + style[1] * self._blends.news(news, reading.wide["news"])
         headline = plain(document.title) or plain(document.body[:80])
-        tone = with_rule(tone, title_rule(headline) if scores[0].style[1] > 0.5 else None)
+        tone = with_rule(tone, title_rule(headline) if style[1] > 0.5 else None)
         offsets = [places for _, places in reading.encoded]
         return Analysis(
             id=document.id,
@@ -183,7 +200,9 @@ class Analyser:
     def _themes(self, reading: Reading, scores: list[Scores], offsets: list[np.ndarray]) -> tuple[ThemeScore, ...]:
         if not any(window.text.strip() for window in reading.windows):
             return ()
-        found = assign(self.taxonomy, self._calibration, reading.cues, reading.windows, scores, offsets)
+        found = assign(
+            self.taxonomy, self._calibration, reading.cues, reading.windows, scores, reading.wide["themes"], offsets
+        )
         if self.user_themes is None:
             return found
         title, body = plain(reading.document.title)[:TITLE_SCAN], plain(reading.document.body[:LEAD])
@@ -191,10 +210,7 @@ class Analyser:
         return tuple(sorted([*found, *own], key=lambda theme: -theme.score))
 
     def _mentions(self, reading: Reading, scores: list[Scores], tone: np.ndarray) -> tuple[Mention, ...]:
-        toward: dict[str, list[np.ndarray]] = {}
-        for names, score in zip(reading.codes, scores, strict=True):
-            for name, probabilities in zip(names, score.target, strict=True):
-                toward.setdefault(name, []).append(probabilities)
+        toward = company_tones(reading)
         texts: dict[Field, str] = {"title": plain(reading.document.title), "body": plain(reading.document.body)}
         several = len({link.code for link in reading.links}) > 1
         said: dict[str, Any] = {}
@@ -202,7 +218,7 @@ class Analyser:
         for link in reading.links:
             if link.code not in said:
                 if link.code in toward:
-                    own = np.mean(toward[link.code], 0)
+                    own = self._blends.toward(toward[link.code], reading.near[link.code])
                 else:
                     own = UNREAD * tone + (1 - UNREAD) * np.array([0.0, 1.0, 0.0])
                 said[link.code] = sentiment(with_rule(own, _clause_rule(texts[link.field], link, several)))
@@ -232,6 +248,32 @@ def _description(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ModelError(f"model {folder / 'model.json'} can't be read: {error}") from error
     return dict(found)
+
+
+def document_tone(scores: Sequence[Scores]) -> np.ndarray:
+    """Log-probabilities (2, 3) of a document's tone as a post and as news: later windows count less."""
+    weights = np.array([1.0] + [LATER / len(scores)] * (len(scores) - 1))
+    return np.asarray((np.stack([s.tone for s in scores]) * weights[:, None, None]).sum(0) / weights.sum())
+
+
+def company_tones(reading: Reading) -> dict[str, np.ndarray]:
+    """Log-probabilities of the tone toward each company that a window holds: the mean over its windows."""
+    found: dict[str, list[np.ndarray]] = {}
+    for i, names in enumerate(reading.codes):
+        for name, log_p in zip(names, reading.scores[i].target, strict=True):
+            found.setdefault(name, []).append(log_p)
+    return {name: np.asarray(np.mean(values, 0)) for name, values in found.items()}
+
+
+def _first_places(reading: Reading) -> Iterator[tuple[str, Window, list[tuple[int, int]]]]:
+    """The first window that holds each company, with its places there."""
+    seen: set[str] = set()
+    for window, names in zip(reading.windows, reading.codes, strict=True):
+        for name in names:
+            if name not in seen:
+                seen.add(name)
+                spans = [Span(k.field, k.start, k.end) for k in reading.links if k.code == name]
+                yield name, window, [place for span in spans if (place := window.locate(span))]
 
 
 def _first_of_each(links: Sequence[Link]) -> list[Link]:

@@ -1,7 +1,7 @@
 """The transformer at run time: ONNX Runtime on a folder of weights, one pass per window of text.
 
-A folder of weights holds `encoder.onnx`, `heads.npz`, `tokenizer.json`, `config.json` and `model.json`. Windows run
-sorted by length in small batches, so that little is spent on padding.
+A folder of weights holds the files named in FILES. Windows run sorted by length in small batches, so that little is
+spent on padding.
 """
 
 from __future__ import annotations
@@ -18,9 +18,13 @@ from onnxruntime.capi import onnxruntime_pybind11_state as _state
 from models.tokens import Encoded, Tokens
 
 SHIPPED = Path(__file__).with_name("weights")
-FILES = ("encoder.onnx", "heads.npz", "tokenizer.json", "config.json", "model.json")
+FILES = ("encoder.onnx", "heads.npz", "ngrams.npz", "tokenizer.json", "config.json", "model.json")
 # ONNX Runtime's errors share no base class of their own.
-_ONNX_ERRORS = tuple(v for v in vars(_state).values() if isinstance(v, type) and issubclass(v, Exception))
+_ONNX_ERRORS: tuple[type[Exception], ...] = (
+    RuntimeError,
+    ValueError,
+    *(v for v in vars(_state).values() if isinstance(v, type) and issubclass(v, Exception)),
+)
 
 
 class ModelError(ValueError):
@@ -66,7 +70,7 @@ class Encoder:
             self._session: Any = onnxruntime.InferenceSession(
                 str(folder / "encoder.onnx"), options, providers=providers
             )
-        except (RuntimeError, ValueError, *_ONNX_ERRORS) as error:
+        except _ONNX_ERRORS as error:
             raise ModelError(f"model {folder / 'encoder.onnx'} can't be loaded: {error}") from error
 
     def states(self, windows: Sequence[Encoded]) -> Iterator[tuple[int, np.ndarray]]:

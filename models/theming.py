@@ -6,6 +6,7 @@ lies to the theme's name, description and examples, or by a small trained direct
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,10 @@ from models.themes import Cue, Taxonomy
 
 LEAD = 160  # characters of the body whose cues weigh more
 LATER = 0.7  # logits taken from a window that is not the first
+# A report on the whole market names many sectors and is about none of them.
+MARKET_WRAP = re.compile(
+    r"^(?:A股|港股|美股)?(?:[收午早]评|开盘|收盘)|三大(?:股)?指数|沪指|深成指|创业板指|恒生指数|恒指|科创50指"
+)
 EVIDENCE = 5  # spans given for a theme
 
 
@@ -27,6 +32,7 @@ class Calibration:
     """How model and cues add up to a logit: each weight times its feature (`cue_features`), plus the theme's bias."""
 
     model: float = 1.0
+    wide: float = 0.0  # the n-grams' logit
     title: float = 0.7
     lead: float = 0.3
     count: float = 0.1
@@ -66,19 +72,34 @@ def assign(
     cues: Mapping[str, Sequence[Cue]],
     windows: Sequence[Window],
     scores: Sequence[Scores],
+    wide: np.ndarray,
     offsets: Sequence[np.ndarray],
 ) -> tuple[ThemeScore, ...]:
-    """Themes of a document, best first. `offsets`: (T,2) of each window's tokens."""
+    """Themes of a document, best first. `wide`: the n-grams' logits; `offsets`: (T,2) of each window's tokens."""
+    if any(MARKET_WRAP.search(piece) for piece in _headline(windows[0])):
+        return ()
     logits = document_logits(scores)
     found = []
     for theme, name in enumerate(taxonomy.ids[: len(logits)]):
         title, lead, count, none = cue_features(cues, theme)
         c = calibration
-        logit = c.model * logits[theme] + c.title * title + c.lead * lead + c.count * count + c.none * none
+        logit = (
+            c.model * logits[theme]
+            + c.wide * wide[theme]
+            + c.title * title
+            + c.lead * lead
+            + c.count * count
+            + c.none * none
+        )
         score = float(sigmoid(np.asarray(logit + (c.bias[theme] if c.bias else 0.0))))
         if score >= c.threshold:
             found.append(ThemeScore(name, round(score, 4), evidence(theme, cues, windows, scores, offsets)))
     return tuple(sorted(found, key=lambda t: -t.score))
+
+
+def _headline(window: Window) -> list[str]:
+    """The title in a window, if it holds one."""
+    return [window.text[p.at : p.at + p.end - p.start] for p in window.pieces if p.field == "title"]
 
 
 def evidence(

@@ -27,6 +27,7 @@ from models.train.calibrate import calibrate
 from models.train.export import export
 from models.train.fit import Plan, batches, fit, prepare
 from models.train.network import Network, load_encoder
+from models.train.wide import fit_wide
 
 TAUGHT = 12_000  # texts embedded by the base
 
@@ -152,6 +153,8 @@ def main() -> None:
         fit(network, made, tokens, Plan(stage.epochs, stage.rate, seed=args.seed, minutes=args.minutes), teacher, work)
         torch.save(network.state_dict(), work / "network.pt")
     weights = args.out / "weights"
+    weights.mkdir(exist_ok=True)
+    fit_wide(made, weights / "ngrams.npz")
     export(network, folder, weights, {"layers": args.layers, "seed": args.seed, "examples": seen})
     print(json.dumps({"calibrated": calibrate(weights, args.data, args.labels)}, ensure_ascii=False), flush=True)
 

@@ -1,4 +1,4 @@
-"""What turns raw scores into probabilities: temperatures, and how model and cues add up to a theme.
+"""What turns raw scores into probabilities: how network, n-grams and cues add up, and how sure they are together.
 
 Fitted on texts that the network was not trained on: our own dev labels, and the posts held back from FinFE.
 """
@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
-from models.analyse import Analyser, Reading
+from models.analyse import Analyser, Reading, company_tones, document_tone
 from models.evaluate.metrics import f1, micro_f1
 from models.evaluate.predict import WHEN, GivenLinks
 from models.records import Document
@@ -38,16 +39,21 @@ def readings(analyser: Analyser, links: GivenLinks, examples: list[Example]) -> 
     return made
 
 
-def temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """The temperature with the lowest loss, by search. `probabilities`: n,3 at temperature 1."""
-    logits = np.log(np.clip(probabilities, 1e-9, 1))
+def blend(log_p: np.ndarray, logits: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+    """The `Blend` with the lowest loss. `log_p`, `logits`: n,3; `truth`: n class numbers."""
 
-    def loss(t: float) -> float:
-        z = logits / t
+    def loss(x: np.ndarray) -> float:
+        z = x[0] * log_p + x[1] * logits + x[2:]
         z = z - z.max(1, keepdims=True)
-        return float(-np.mean(z[np.arange(len(truth)), truth] - np.log(np.exp(z).sum(1))))
+        loss = -np.mean(z[np.arange(len(truth)), truth] - np.log(np.exp(z).sum(1)))
+        return float(loss + 0.01 * (x[2:] ** 2).sum() + 0.001 * (x[:2] ** 2).sum())
 
-    return round(float(min(np.geomspace(0.5, 4, 60), key=loss)), 3)
+    best = minimize(loss, np.array([1.0, 0.3, 0.0, 0.0, 0.0])).x
+    return {
+        "deep": round(float(best[0]), 4),
+        "wide": round(float(best[1]), 4),
+        "bias": [round(float(v), 4) for v in best[2:]],
+    }
 
 
 def theme_calibration(found: list[Reading], examples: list[Example]) -> tuple[dict[str, Any], float]:
@@ -57,7 +63,8 @@ def theme_calibration(found: list[Reading], examples: list[Example]) -> tuple[di
     cues = np.array([[cue_features(r.cues, theme) for theme in range(k)] for r in found])  # n,k,4
     truth = np.array([[bool(e.themes.get(theme)) for theme in range(k)] for e in examples])
     who = np.broadcast_to(0.5 * np.eye(k), (len(found), k, k))
-    features = np.concatenate([logits[..., None], cues, who], -1)
+    wide = np.stack([r.wide["themes"] for r in found])
+    features = np.concatenate([logits[..., None], wide[..., None], cues, who], -1)
 
     def fit(rows: np.ndarray) -> LogisticRegression:
         return LogisticRegression(C=1.0, max_iter=2000).fit(
@@ -71,9 +78,9 @@ def theme_calibration(found: list[Reading], examples: list[Example]) -> tuple[di
     threshold = round(float(max(grid, key=lambda t: micro_f1(truth, out >= t))), 2)
     whole = fit(np.arange(len(found)))
     weights = [round(float(v), 4) for v in whole.coef_[0]]
-    bias = [round(0.5 * w + float(whole.intercept_[0]), 4) for w in weights[5:]]
-    names = ("model", "title", "lead", "count", "none")
-    return dict(zip(names, weights[:5], strict=True)) | {"bias": bias, "threshold": threshold}, micro_f1(
+    bias = [round(0.5 * w + float(whole.intercept_[0]), 4) for w in weights[6:]]
+    names = ("model", "wide", "title", "lead", "count", "none")
+    return dict(zip(names, weights[:6], strict=True)) | {"bias": bias, "threshold": threshold}, micro_f1(
         truth, out >= threshold
     )
 
@@ -102,7 +109,7 @@ def calibrate(folder: Path, data: Path, labels: Path) -> dict[str, Any]:
     """Fit and write into `folder/model.json`; returns what was written."""
     path = folder / "model.json"
     description = json.loads(path.read_text())
-    description.pop("temperature", None)
+    description.pop("blends", None)
     description.pop("themes", None)
     description.pop("likeness", None)
     path.write_text(json.dumps(description))
@@ -112,17 +119,18 @@ def calibrate(folder: Path, data: Path, labels: Path) -> dict[str, Any]:
     posts = [e for e in sets.finfe(data / "labels")[0] if e.key.startswith("hold")]
     found, held = readings(analyser, links, dev), readings(analyser, links, posts)
     index = {sets.NEGATIVE: 0, sets.NEUTRAL: 1, sets.POSITIVE: 2}
-    tone = [(r.scores[0].tone, index[e.tone.allowed]) for r, e in zip(found, dev, strict=True) if e.tone]
-    post = [(r.scores[0].tone, index[e.tone.allowed]) for r, e in zip(held, posts, strict=True) if e.tone]
-    toward = [
-        (probabilities, index[e.targets[int(code)].tone.allowed])
-        for r, e in zip(found, dev, strict=True)
-        for i, codes in enumerate(r.codes)
-        for code, probabilities in zip(codes, r.scores[i].target, strict=True)
-    ]
-    description["temperature"] = {
-        name: temperature(np.stack([p for p, _ in pairs]), np.array([t for _, t in pairs]))
-        for name, pairs in (("news", tone), ("post", post), ("target", toward))
+    pairs: dict[str, list[tuple[np.ndarray, np.ndarray, int]]] = {"news": [], "post": [], "toward": []}
+    for name, row, group, examples in (("post", 0, held, posts), ("news", 1, found, dev)):
+        for r, e in zip(group, examples, strict=True):
+            if e.tone:
+                tone = document_tone([r.scores[i] for i in range(len(r.windows))])[row]
+                pairs[name].append((tone, r.wide[name], index[e.tone.allowed]))
+    for r, e in zip(found, dev, strict=True):
+        for code, log_p in company_tones(r).items():
+            pairs["toward"].append((log_p, r.near[code], index[e.targets[int(code)].tone.allowed]))
+    description["blends"] = {
+        name: blend(np.stack([a for a, _, _ in p]), np.stack([b for _, b, _ in p]), np.array([c for _, _, c in p]))
+        for name, p in pairs.items()
     }
     description["themes"], reached = theme_calibration(found, dev)
     description["likeness"] = likeness_calibration(analyser, found, dev)

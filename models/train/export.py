@@ -49,7 +49,10 @@ def export_encoder(encoder: nn.Module, path: Path) -> None:
 
 
 def export(network: Network, base: Path, out: Path, extra: dict[str, Any]) -> None:
-    """Write the folder of weights. `extra` goes into `model.json` (calibration, what it was trained on)."""
+    """Write the folder of weights, in which `ngrams.npz` (`wide.fit_wide`) lies already.
+
+    `extra` goes into `model.json`: what it was trained on.
+    """
     out.mkdir(parents=True, exist_ok=True)
     export_encoder(network.encoder, out / "encoder.onnx")
     heads = {n: p.detach().numpy() for n, p in network.named_parameters() if not n.startswith("encoder.")}
@@ -57,7 +60,6 @@ def export(network: Network, base: Path, out: Path, extra: dict[str, Any]) -> No
     shutil.copyfile(base / "tokenizer.json", out / "tokenizer.json")
     config = network.encoder.config.to_dict()
     (out / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
-    digest = hashlib.blake2b(
-        (out / "encoder.onnx").read_bytes() + (out / "heads.npz").read_bytes(), digest_size=4
-    ).hexdigest()
+    parts = (out / name for name in ("encoder.onnx", "heads.npz", "ngrams.npz"))
+    digest = hashlib.blake2b(b"".join(part.read_bytes() for part in parts), digest_size=4).hexdigest()
     (out / "model.json").write_text(json.dumps({"version": digest, **extra}, indent=2, ensure_ascii=False) + "\n")

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.blend import Blend, Blends
 from models.encoder import SHIPPED, Encoder, ModelError
 from models.heads import Heads, gelu, sigmoid, softmax
+from models.ngrams import Ngrams, around, features
 from models.tokens import LIMIT, Tokens, token_weights
 
 
@@ -65,20 +67,37 @@ def test_heads_give_probabilities(encoder: Encoder, heads: Heads) -> None:
     encoded = encoder.tokens.encode(["三七互娱净利润增长，吉比特下滑"])
     ((_, states),) = encoder.states(encoded)
     found = heads.score(states, [([1, 2], [1, 2, 3]), ([5], [4, 5, 6])])
-    assert found.tone.sum() == pytest.approx(1, abs=1e-5)
+    assert np.allclose(np.exp(found.tone).sum(1), 1, atol=1e-4)
     assert found.style.sum() == pytest.approx(1, abs=1e-5)
-    assert found.target.shape == (2, 3) and np.allclose(found.target.sum(1), 1, atol=1e-5)
+    assert found.target.shape == (2, 3) and np.allclose(np.exp(found.target).sum(1), 1, atol=1e-4)
     assert np.allclose(found.attention.sum(0), 1, atol=1e-4)
     assert np.linalg.norm(found.embedding) == pytest.approx(1, abs=1e-5)
     assert ((found.company >= 0) & (found.company <= 1)).all()
     assert heads.score(states).target.shape == (0, 3)
 
 
-def test_a_higher_temperature_is_less_sure(encoder: Encoder) -> None:
-    ((_, states),) = encoder.states(encoder.tokens.encode(["净利润同比增长80%"]))
-    sure = Heads(SHIPPED / "heads.npz").score(states).tone.max()
-    calm = Heads(SHIPPED / "heads.npz", {"news": 5.0, "post": 5.0}).score(states).tone.max()
-    assert calm < sure
+def test_a_blend_adds_up_both_parts() -> None:
+    log_p = np.log(np.array([0.1, 0.2, 0.7]))
+    assert Blend()(log_p, np.array([5.0, 0, 0])) == pytest.approx([0.1, 0.2, 0.7])
+    assert Blend(wide=1.0)(log_p, np.array([5.0, 0, 0])).argmax() == 0
+    assert Blend(deep=0.3)(log_p, np.zeros(3)).max() < 0.7
+    blends = Blends.of({"news": {"deep": 2, "wide": 1, "bias": [0, 1, 0]}})
+    assert blends.news == Blend(2, 1, (0, 1, 0)) and blends.post == Blend()
+
+
+def test_ngrams_tell_the_title_apart_and_hide_the_name() -> None:
+    at, values = features("净利润增长", "增长")
+    assert len(at) == len(set(at.tolist())) and np.linalg.norm(values) == pytest.approx(1, abs=1e-5)
+    assert set(features("增长")[0].tolist()) < set(features("增长", "增长")[0].tolist())
+    assert [len(part) for part in features("")] == [0, 0]
+    near, close = around("甲公司大涨，乙公司下跌", [(0, 3)])
+    assert near == "§大涨，乙公司下跌" and "甲公司" not in near + close
+
+
+def test_ngram_heads_answer_any_text() -> None:
+    found = Ngrams(SHIPPED / "ngrams.npz").score("游戏版号下发\ud800", "", ("themes", "news", "post", "toward"))
+    assert [len(found[name]) for name in ("themes", "news", "post", "toward")] == [11, 3, 3, 3]
+    assert all(np.isfinite(value).all() for value in found.values())
 
 
 def test_activations() -> None:

@@ -76,7 +76,7 @@ def test_one_command_gives_weights_that_read(base: Path, tmp_path: Path) -> None
     first = train(base, tmp_path / "a")
     weights = tmp_path / "a" / "weights"
     description = json.loads((weights / "model.json").read_text())
-    assert set(description["temperature"]) == {"post", "news", "target"}
+    assert set(description["blends"]) == {"post", "news", "toward"}
     assert {"model", "title", "bias", "threshold"} <= set(description["themes"])
     document = Document(
         id="1", source="t", kind="wire", title="公司公告游戏上线", body="", published_at=NOW, fetched_at=NOW
@@ -106,7 +106,7 @@ def test_the_heads_agree_with_the_network(base: Path, tmp_path: Path) -> None:
         states = network.encoder(input_ids=ids, attention_mask=mask).last_hidden_state[0].numpy()
     found = Heads(tmp_path / "heads.npz").score(states, [([1], [1, 2])])
     assert found.themes == pytest.approx(out.themes[0].numpy(), abs=1e-4)
-    assert found.target[0] == pytest.approx(out.target[0].softmax(-1).numpy(), abs=1e-4)
+    assert found.target[0] == pytest.approx(out.target[0].log_softmax(-1).numpy(), abs=1e-4)
     assert found.company[0] == pytest.approx(float(out.company[0].sigmoid()), abs=1e-4)
-    style = out.style[0].softmax(-1)
-    assert found.tone == pytest.approx((style[:, None] * out.tone[0].softmax(-1)).sum(0).numpy(), abs=1e-4)
+    assert found.style == pytest.approx(out.style[0].softmax(-1).numpy(), abs=1e-4)
+    assert found.tone.ravel() == pytest.approx(out.tone[0].log_softmax(-1).numpy().ravel(), abs=1e-4)

@@ -1,0 +1,62 @@
+"""A linear model on character n-grams: the wide part beside the transformer.
+
+A word seen once in training is worth more to it than to a network, and it costs a fraction of a millisecond. Features
+are n-grams of one to three characters, hashed, those of the title a second time apart; values are 1 + log(count),
+weighted by idf, scaled to unit length.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+
+BITS = 17
+SIZE = 1 << BITS
+LONGEST = 3
+
+Sparse = tuple[np.ndarray, np.ndarray]  # bucket numbers (n,), values (n,)
+
+
+def features(text: str, title: str = "", idf: np.ndarray | None = None) -> Sparse:
+    """Hashed n-grams of a text, and of its title apart. Without `idf` every n-gram weighs the same."""
+    counts: Counter[int] = Counter()
+    for mark, source in (("", text.lower()), ("^", title.lower())):
+        for n in range(1, LONGEST + 1):
+            for i in range(len(source) - n + 1):
+                counts[crc32((mark + source[i : i + n]).encode("utf-8", "replace")) & (SIZE - 1)] += 1
+    at = np.fromiter(counts.keys(), dtype=np.int64, count=len(counts))
+    values = 1 + np.log(np.fromiter(counts.values(), dtype=np.float32, count=len(counts)))
+    if idf is not None:
+        values = values * idf[at]
+    return at, values / max(float(np.linalg.norm(values)), 1e-9)
+
+
+def around(text: str, places: Sequence[tuple[int, int]], reach: int = 40) -> tuple[str, str]:
+    """What stands around a company's places, its name overwritten: (near, close)."""
+    near, close = [], []
+    for start, end in places[:4]:
+        before, after = text[max(0, start - reach) : start], text[end : end + reach]
+        near.append(f"{before}§{after}")
+        close.append(f"{before[-8:]}§{after[:16]}")
+    return " ".join(near), " ".join(close)
+
+
+class Ngrams:
+    """The fitted linear heads: `themes` (K), `news` (3), `post` (3), `toward` (3)."""
+
+    def __init__(self, path: Path) -> None:
+        with np.load(path) as stored:
+            self._idf = stored["idf"].astype(np.float32)
+            self._heads = {
+                name: (stored[f"{name}.weight"].astype(np.float32), stored[f"{name}.bias"].astype(np.float32))
+                for name in ("themes", "news", "post", "toward")
+            }
+
+    def score(self, text: str, title: str, heads: Sequence[str]) -> dict[str, np.ndarray]:
+        """Logits of some heads for a text."""
+        at, values = features(text, title, self._idf)
+        return {name: np.asarray(values @ self._heads[name][0][at] + self._heads[name][1]) for name in heads}
