@@ -17,7 +17,7 @@ import msgspec
 import typer
 from clickhouse_connect.driver.client import Client
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from deploy.cli import UserError
 from deploy.settings import Settings, load
@@ -54,9 +54,8 @@ def list_(
         for stored in found:
             print(msgspec.json.encode(stored).decode())
         return
-    table = Table(
-        "id", "名称 name", "所有者 owner", "规则 rule", "方式 schedule", "通道 channels", "7天 7 d", "状态 state"
-    )
+    heads = ("名称 name", "所有者 owner", "规则 rule", "方式 schedule", "通道 channels", "7天 7 d", "状态 state")
+    table = Table(Column("id", no_wrap=True), *heads)
     for stored in found:
         s = stored.subscription
         row = [
@@ -195,7 +194,7 @@ def acknowledge(
     message: Annotated[str, typer.Argument(help="The message's id, as `log` and the webhook name it.")],
 ) -> None:
     """Say that you take care of an alert: it isn't escalated. 确认"""
-    from stream.alerts.ledger import Attempt, Ledger
+    from stream.alerts.ledger import Attempt, note
 
     with _client(load(), writer=True) as client:
         sql = "SELECT any(subscription_id) FROM alerts WHERE message_id = {id:String} HAVING count() > 0"
@@ -211,7 +210,7 @@ def acknowledge(
             at=datetime.now(UTC),
             detail=_me(),
         )
-        Ledger(client).note([attempt])
+        note(client, [attempt])
     print("已确认 acknowledged")
 
 
