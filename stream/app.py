@@ -1,10 +1,13 @@
-"""The Faust app: three agents, which read a topic in batches and let its offsets move when the results are safe.
+"""The Faust apps: three agents, which read a topic in batches and let its offsets move when the results are safe.
 
 | agent      | reads               | does                                   | safe when                         |
 |------------|---------------------|----------------------------------------|-----------------------------------|
 | analyse    | fengxiang.documents | `stream.analyse.Reader`, in a thread   | Kafka acknowledged the results    |
 | sink       | fengxiang.analyses  | `stream.sink.Sink.store`, in a thread  | ClickHouse acknowledged the rows  |
 | dead       | fengxiang.dead      | `Sink.store_dead`, in a thread         | ClickHouse acknowledged the rows  |
+
+Analysing and storing are two apps in one process, each with a consumer of its own: one consumer hands out messages in
+the order in which it fetched them, and analyses would wait behind the documents that wait for the model.
 
 No exception leaves an agent: a message that can't be handled becomes a dead letter, what is away is tried again with
 growing pauses (lag, not loss), and what nobody foresaw ends the process, which commits nothing.
@@ -29,7 +32,7 @@ from stream import metrics
 from stream.analyse import Analyser, Outcome, Reader
 from stream.batches import Batch, batches
 from stream.deadletters import FailureLimit, TooManyFailures
-from stream.log import GROUP
+from stream.log import GROUPS
 from stream.records import ANALYSES, DEAD, DOCUMENTS, AnalysedDocument, DeadLetter, encode
 from stream.sink import Sink
 from stream.store import StoreAway, connect, first_line
@@ -44,8 +47,8 @@ Result = TypeVar("Result")
 Message = TypeVar("Message", AnalysedDocument, DeadLetter)
 
 
-def create_app(settings: Settings) -> faust.App:
-    """The app without agents: connections and limits. The embedded broker needs a tuning of its own."""
+def create_app(settings: Settings, group: str, loop: asyncio.AbstractEventLoop) -> faust.App:
+    """An app without agents: connections and limits. The embedded broker needs a tuning of its own."""
     stream = settings.stream
     message = 2 * stream.max_message_bytes + 1_000_000  # an analysis carries its document
     embedded: dict[str, Any] = {
@@ -54,10 +57,11 @@ def create_app(settings: Settings) -> faust.App:
         "producer_max_batch_size": 1,  # a batch counts as one offset there
         "producer_linger": 0,
     }
-    datadir = settings.data_dir / "faust"
+    datadir = settings.data_dir / "faust" / group
     datadir.mkdir(parents=True, exist_ok=True)
     return faust.App(
-        GROUP,
+        group,
+        loop=loop,
         broker=[f"kafka://{server}" for server in settings.kafka_servers],
         store="memory://",
         datadir=datadir,
@@ -80,14 +84,13 @@ def create_app(settings: Settings) -> faust.App:
 
 
 class Agents:
-    """Registers the agents on the app. `fatal(reason)` ends the process at once.
+    """Makes the apps with their agents. `fatal(reason)` ends the process at once.
 
     epochs: topic -> epoch, read before joining the group. `pulses` tell the watchdog what the agents do.
     """
 
     def __init__(
         self,
-        app: faust.App,
         settings: Settings,
         *,
         analyser: Analyser,
@@ -97,7 +100,11 @@ class Agents:
     ) -> None:
         self._settings, self._fatal = settings, fatal
         raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
-        self._topics = {name: app.topic(name, **raw) for name in (DOCUMENTS, ANALYSES, DEAD)}
+        self.loop = asyncio.new_event_loop()  # one for all apps: they would each look for their own
+        asyncio.set_event_loop(self.loop)
+        apps = {group: create_app(settings, group, self.loop) for group in sorted(set(GROUPS.values()))}
+        self.apps = list(apps.values())
+        self._topics = {topic: apps[group].topic(topic, **raw) for topic, group in GROUPS.items()}
         self._reader = Reader(
             analyser, epoch=epochs[DOCUMENTS], max_bytes=settings.stream.max_message_bytes, clock=clock
         )
@@ -109,10 +116,11 @@ class Agents:
         self._threads = {topic: ThreadPoolExecutor(1, thread_name_prefix=topic) for topic in self._topics}
         self._limit = FailureLimit(settings.stream.dead_letter_limit)
         stream = settings.stream
-        self._agent(app, "analyse", DOCUMENTS, self._analyse, stream.batch_size, stream.batch_seconds)
-        self._agent(app, "sink", ANALYSES, self._store, stream.store_batch_size, stream.store_batch_seconds)
-        self._agent(app, "dead", DEAD, self._store_dead, stream.store_batch_size, stream.store_batch_seconds)
-        app.on_before_shutdown.connect(self._finish, weak=False)
+        self._agent("analyse", DOCUMENTS, self._analyse, stream.batch_size, stream.batch_seconds)
+        self._agent("sink", ANALYSES, self._store, stream.store_batch_size, stream.store_batch_seconds)
+        self._agent("dead", DEAD, self._store_dead, stream.store_batch_size, stream.store_batch_seconds)
+        for app in self.apps:
+            app.on_before_shutdown.connect(self._finish, weak=False)
 
     async def _finish(self, app: faust.App, **_: Any) -> None:
         """On a stop: let the batches in work end, if they do so soon, and commit what is done."""
@@ -128,7 +136,6 @@ class Agents:
 
     def _agent(
         self,
-        app: faust.App,
         name: str,
         topic: str,
         handle: Callable[[Batch], Awaitable[None]],
@@ -152,7 +159,7 @@ class Agents:
                 log.exception("agent %s failed", name)
                 self._fatal(f"agent {name} failed: {first_line(error)}")
 
-        app.agent(self._topics[topic], name=name)(run)
+        self._topics[topic].app.agent(self._topics[topic], name=name)(run)
 
     # ------------------------------------------------------------------ what each agent does with a batch
 

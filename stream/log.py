@@ -1,4 +1,4 @@
-"""The log as Kafka keeps it: which topic numbers the offsets, where each partition begins and ends, how far a group is.
+"""The log as Kafka keeps it: which topic numbers the offsets, where partitions begin and end, how far our groups are.
 
 Offsets mean something only within an *epoch*: the id that Kafka gave the topic when it was created. A topic made anew
 counts from 0 again and has another id; the embedded broker forgets its topics at every restart.
@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-GROUP = "fengxiang"  # the workers' consumer group
+from stream.records import ANALYSES, DEAD, DOCUMENTS
+
+# The workers' consumer group of each topic: analysing and storing move on their own (see stream.app).
+GROUPS = {DOCUMENTS: "fengxiang-analyse", ANALYSES: "fengxiang-store", DEAD: "fengxiang-store"}
 
 
 class LogAway(RuntimeError):
@@ -22,7 +25,7 @@ class LogAway(RuntimeError):
 
 @dataclass(frozen=True)
 class PartitionState:
-    """One partition: first offset kept, the next offset to be written, and the group's next offset to read."""
+    """One partition: first offset kept, the next offset to be written, and our group's next offset to read."""
 
     topic: str
     partition: int
@@ -37,10 +40,13 @@ class PartitionState:
 
 
 class Log:
-    """A reader of the log's shape. One per thread; `close` it. Every method raises `LogAway`."""
+    """A reader of the log's shape and of how far our groups are. One per thread; `close` it.
 
-    def __init__(self, servers: Sequence[str], group: str = "") -> None:
-        self._servers, self._group = list(servers), group
+    Every method raises `LogAway`.
+    """
+
+    def __init__(self, servers: Sequence[str]) -> None:
+        self._servers = list(servers)
         try:
             patience = {"bootstrap_timeout_ms": 5_000}
             self._admin = KafkaAdminClient(bootstrap_servers=self._servers, request_timeout_ms=10_000, **patience)
@@ -87,10 +93,12 @@ class Log:
         ]
 
     def _committed(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        if not self._group:
-            return {}
-        offsets = self._admin.list_group_offsets(self._group)[self._group]
-        return {place: offsets[place].offset for place in places if place in offsets and offsets[place].offset >= 0}
+        found: dict[TopicPartition, int] = {}
+        for group in {GROUPS[place.topic] for place in places if place.topic in GROUPS}:
+            offsets = self._admin.list_group_offsets(group)[group]
+            ours = (place for place in places if GROUPS.get(place.topic) == group and place in offsets)
+            found |= {place: offsets[place].offset for place in ours if offsets[place].offset >= 0}
+        return found
 
     def _away(self, error: KafkaError) -> LogAway:
         return LogAway(f"Kafka at {', '.join(self._servers)} does not answer: {error}")

@@ -69,7 +69,6 @@ class Watchdog(threading.Thread):
         self,
         *,
         servers: Sequence[str],
-        group: str,
         epochs: dict[str, str],
         pulses: Sequence[Pulse],
         assigned: Callable[[], Set[tuple[str, int]]],
@@ -78,7 +77,7 @@ class Watchdog(threading.Thread):
         interval: float = 5.0,
     ) -> None:
         super().__init__(name="watchdog", daemon=True)
-        self._servers, self._group, self._epochs = servers, group, epochs
+        self._servers, self._epochs = servers, epochs
         self._pulses, self._assigned, self._end, self._observe = pulses, assigned, end, observe
         self._interval = interval
         self._stopped = threading.Event()
@@ -92,7 +91,7 @@ class Watchdog(threading.Thread):
         while not self._stopped.wait(self._interval):
             states: list[PartitionState] = []
             try:
-                reader = reader or Log(self._servers, self._group)
+                reader = reader or Log(self._servers)
                 if reason := self._made_anew(reader):
                     return self._end(reason)
                 states = reader.partitions(self._epochs)
@@ -117,4 +116,6 @@ class Watchdog(threading.Thread):
             waiting = sum(s.lag for s in states if s.topic == pulse.topic and (s.topic, s.partition) in ours)
             if reason := judge(pulse, waiting, pulse.clock()):
                 return reason
+            if not waiting and not pulse.busy:
+                pulse.alive()  # nothing to do: what comes next has waited since then, not since the last batch
         return None

@@ -1,4 +1,4 @@
-"""One stream worker, until it is told to stop: the app, its agents, the watchdog and the health page in one process."""
+"""One stream worker, until it is told to stop: apps, agents, watchdog and health page in one process."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import os
 import sys
 import time
 from collections.abc import Callable, Set
-from typing import NoReturn
+from contextlib import suppress
+from typing import Any, NoReturn
 
 import faust
+from faust.exceptions import ConsumerNotStarted
 
 from deploy.settings import Settings
 from stream import metrics
 from stream.analyse import Analyser
-from stream.app import Agents, create_app
+from stream.app import Agents
 from stream.health import serve
-from stream.log import GROUP, Log, LogAway
+from stream.log import Log, LogAway
 from stream.records import ANALYSES, DEAD, DOCUMENTS
 from stream.store import connect
 from stream.trends import Refresher
@@ -41,7 +43,6 @@ class Worker:
     ) -> None:
         self._settings, self._load, self._make_topics = settings, load, make_topics
         self._waiting_for = "the text models are being loaded"
-        self._app: faust.App | None = None
         self._agents: Agents | None = None
         self._server = serve(settings.stream.web_port, healthy=self._healthy, ready=self._ready)
         if settings.stream.metrics_port:
@@ -57,13 +58,14 @@ class Worker:
         log.info("health and metrics at http://127.0.0.1:%d/healthz, /readyz, /metrics", self._server.server_port)
         analyser = self._load()
         epochs = self._await_topics()
-        self._app = create_app(settings)
-        self._agents = Agents(self._app, settings, analyser=analyser, epochs=epochs, fatal=fatal)
+        agents = Agents(settings, analyser=analyser, epochs=epochs, fatal=fatal)
+        for app in agents.apps:
+            assert app.consumer  # made here, not by the first of our threads that asks: it belongs to this one's loop
+        self._agents = agents
         Watchdog(
             servers=settings.kafka_servers,
-            group=GROUP,
             epochs=epochs,
-            pulses=self._agents.pulses,
+            pulses=agents.pulses,
             assigned=self._assigned,
             end=fatal,
             observe=metrics.lag,
@@ -74,7 +76,11 @@ class Worker:
         ).start()
         metrics.READY.set_function(lambda: not self._ready())
         log.info("joining the workers of %s", ",".join(settings.kafka_servers))
-        worker = faust.Worker(self._app, override_logging=False, redirect_stdouts=False, quiet=True)
+        main, *others = agents.apps
+        quiet: dict[str, Any] = {"override_logging": False, "redirect_stdouts": False, "quiet": True}
+        worker = faust.Worker(main, *others, loop=agents.loop, **quiet)
+        for app in others:
+            app.beacon.reattach(worker.beacon)  # its crash is the worker's
         worker.execute_from_commandline()
         raise SystemExit(0)  # not reached: the worker exits
 
@@ -96,18 +102,19 @@ class Worker:
             time.sleep(BROKER_PAUSE)
 
     def _assigned(self) -> Set[tuple[str, int]]:
-        if self._app is None:
-            return set()
-        return {(place.topic, place.partition) for place in self._app.consumer.assignment()}
+        apps = self._agents.apps if self._agents else []
+        with suppress(ConsumerNotStarted):
+            return {(place.topic, place.partition) for app in apps for place in app.consumer.assignment()}
+        return set()
 
     def _healthy(self) -> str:
         pulses = self._agents.pulses if self._agents else []
         return "; ".join(filter(None, (judge(pulse, 0, pulse.clock()) for pulse in pulses)))
 
     def _ready(self) -> str:
-        if self._app is None:
+        if self._agents is None:
             return self._waiting_for
-        joined = self._app.started and not self._app.rebalancing
+        joined = all(app.started and not app.rebalancing for app in self._agents.apps)
         return "" if joined and self._assigned() else "no partitions assigned"
 
 

@@ -14,7 +14,7 @@ from deploy.settings import Settings, load
 from ingest.drain import outbox_of
 from ingest.outbox import State
 from stream.audit import AuditReport, Finding, audit
-from stream.log import GROUP, Log, LogAway
+from stream.log import Log, LogAway
 from stream.store import StoreAway, connect, first_line
 
 
@@ -37,7 +37,7 @@ def command(
 def run(settings: Settings, wait: float) -> AuditReport:
     """Audit once nothing is in flight, or after `wait` seconds. Raises `StoreAway`, `LogAway`."""
     deadline = time.monotonic() + wait
-    with Log(settings.kafka_servers, GROUP) as log, closing(connect(settings, writer=True)) as client:
+    with Log(settings.kafka_servers) as log, closing(connect(settings, writer=True)) as client:
         while True:
             try:
                 report = audit(client, log)

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from deploy.cli import UserError
 from deploy.settings import Settings, load
 from models.records import Document
-from stream.log import GROUP, Log, LogAway
+from stream.log import Log, LogAway
 from stream.records import DOCUMENTS, encode
 from stream.replay import Cursor, Selection, count, pages
 from stream.store import StoreAway, connect, first_line
@@ -77,7 +77,7 @@ def _send(settings: Settings, client: Client, selection: Selection, cursor: Curs
     columns = (TextColumn("重算 replay"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
         closing(producer),
-        Log(settings.kafka_servers, GROUP) as log,
+        Log(settings.kafka_servers) as log,
         Progress(*columns, console=Console(stderr=True)) as bar,
     ):
         task = bar.add_task("replay", total=total)

@@ -56,7 +56,6 @@ def test_it_ends_the_worker_once_the_topics_were_made_anew(make_broker: Callable
 
     watchdog = Watchdog(
         servers=broker.servers,
-        group="g",
         epochs=epochs,
         pulses=[],
         assigned=set,

@@ -9,7 +9,7 @@ import urllib.request
 import msgspec
 from clickhouse_connect.driver.client import Client
 
-from stream.log import GROUP, Log
+from stream.log import Log
 from stream.records import ANALYSES, DEAD, DOCUMENTS, encode
 from tests.stream.stack import Stack, make_document, within
 
@@ -18,7 +18,7 @@ DEAD_COUNT = "SELECT count() FROM dead_letters FINAL"
 
 
 def lag(stack: Stack) -> int:
-    with Log(stack.broker.servers, GROUP) as log:
+    with Log(stack.broker.servers) as log:
         return sum(state.lag for state in log.partitions([DOCUMENTS, ANALYSES, DEAD]))
 
 
