@@ -36,7 +36,8 @@ def load_analyser(settings: Settings) -> Analyser:
     from models.themes import ThemeError
 
     model = settings.model
+    themes = str(settings.user_themes) if settings.user_themes.is_file() else ""
     try:
-        return TextModels.load(model.path, model.threads, model.device, model.batch_size, model.themes)
+        return TextModels.load(model.path, model.threads, model.device, model.batch_size, themes)
     except (ModelError, ThemeError) as error:
         raise UserError(str(error)) from error

@@ -13,6 +13,7 @@ from models.train.examples import NEGATIVE, NEUTRAL, POSITIVE, Example
 
 Task = Literal["tone", "toward", "themes"]
 SILVER = Path(labels.__file__).with_name("labels") / "silver.jsonl"
+GOLD = SILVER.with_name("gold.jsonl")
 FILLER = "□"
 
 
@@ -80,6 +81,17 @@ def load(data: Path, only: Sequence[str] = ()) -> list[EvaluationSet]:
             made.append(
                 EvaluationSet("toward_mixed", "The same, companies differ", "toward", THREE, tuple(train), wires)
             )
+    if gold := labels.gold(GOLD, data):
+        named = tuple(e for e in gold if e.targets)
+        mixed = tuple(e for e in named if len({t.tone.allowed for t in e.targets if t.tone}) > 1)
+        made += [
+            EvaluationSet(
+                "gold_themes", "Gold: themes", "themes", built_in().ids, tuple(train), tuple(gold), 0.88, "micro"
+            ),
+            EvaluationSet("gold_tone", "Gold: document tone", "tone", THREE, tuple(train), tuple(gold), 0.82),
+            EvaluationSet("gold_toward", "Gold: tone toward companies", "toward", THREE, tuple(train), named, 0.80),
+            EvaluationSet("gold_mixed", "The same, companies differ", "toward", THREE, tuple(train), mixed),
+        ]
     if (folder / "finfe").is_dir():
         posts, test = labels.finfe(folder)
         made.append(EvaluationSet("finfe", "FinFE posts", "tone", THREE, tuple(posts), tuple(test), 0.72))
