@@ -45,6 +45,7 @@ def bound(
         st.session_state[key] = kept.get(key, default)
     if options and not isinstance(default, list) and st.session_state[key] not in options:
         st.session_state[key] = default
+    st.session_state[key] = st.session_state[key]  # ours, not the last page's widget's: that is forgotten with the page
     value = widget(label, *([list(options)] if options else []), *args, key=key, **more)
     kept[key] = value
     written = "" if value == default and not always else encode(value)
