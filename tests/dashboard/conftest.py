@@ -65,7 +65,7 @@ def world(clickhouse_server: ClickHouseServer, tmp_path_factory: pytest.TempPath
         site.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # not longer: while it lives, Playwright's event loop is this thread's
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = launch(playwright)
