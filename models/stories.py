@@ -62,9 +62,8 @@ class StoryIndex:
 
     def __init__(self, window: timedelta = WINDOW, capacity: int = CAPACITY) -> None:
         self._window, self._capacity = window, capacity
-        self._by_key: defaultdict[bytes, list[str]] = defaultdict(
-            list
-        )  # mostly of one: a deque each weighs ten times more
+        # Lists, mostly of one: a deque for each key weighs ten times more.
+        self._by_key: defaultdict[bytes, list[str]] = defaultdict(list)
         self._entries: dict[str, _Entry] = {}
         self._copies: dict[str, int] = {}  # story -> the highest copy number given
         self._members: dict[str, int] = {}  # story -> its documents in memory

@@ -58,7 +58,9 @@ def export(network: Network, base: Path, out: Path, extra: dict[str, Any]) -> No
     heads = {n: p.detach().numpy() for n, p in network.named_parameters() if not n.startswith("encoder.")}
     np.savez(out / "heads.npz", **{name: value.astype(np.float16) for name, value in heads.items()})
     shutil.copyfile(base / "tokenizer.json", out / "tokenizer.json")
-    config = network.encoder.config.to_dict()
+    config = {
+        k: v for k, v in network.encoder.config.to_dict().items() if k != "_name_or_path"
+    }  # a path of this machine
     (out / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     parts = (out / name for name in ("encoder.onnx", "heads.npz", "ngrams.npz"))
     digest = hashlib.blake2b(b"".join(part.read_bytes() for part in parts), digest_size=4).hexdigest()
