@@ -60,7 +60,8 @@ class Agent:
         self._channels: dict[tuple[str, str], Channel] = {}
         self._state: tuple[int, int] | None = None
         self._matcher = Matcher({})
-        self._next_reload = self._next_forget = 0.0
+        self._next_reload = 0.0
+        self._next_forget = time.monotonic() + FORGET_SECONDS  # not at once: what was stored unfinished is needed first
         self._acknowledged_from = clock() - timedelta(days=1)
 
     def step(self) -> bool:
