@@ -18,10 +18,12 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from deploy.settings import PREFIX, Settings
-from stream.alerts.agent import links
+from stream.alerts.agent import Agent, Notes, clock, links
 from stream.alerts.channels import Channel, ChannelBook, Safe
+from stream.alerts.deliver import Lanes, Postman
 from stream.alerts.rules import Burst, Condition, First
 from stream.alerts.subscriptions import Book, Escalation, Stored, Subscription
+from stream.alerts.watch import Watcher
 from tests.fixtures.broker import free_port
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.stream.alerts.make import Store, analysed
@@ -172,6 +174,24 @@ def test_twelve_copies_give_one_message(alerts: Alerts, store: Store) -> None:
     assert settled(alerts, 12)
     assert within(10, lambda: len(alerts.webhook.received) == 1)
     assert alerts.outcomes() == {"send": 1, "grouped": 11}
+
+
+def test_a_kill_between_firings_and_their_note_fires_nothing_again(alerts: Alerts, store: Store) -> None:
+    alerts.subscribe("每条")
+    postman = Postman(Lanes(lambda *_: None, clock), Notes(lambda: alerts.client))
+
+    def agent() -> Agent:
+        return Agent(alerts.client, alerts.settings, postman, Watcher(lambda: alerts.client, clock, 60.0))
+
+    agent().step()
+    store.add([analysed(n, now(), themes={"game": 0.9}, title=f"第{n}件互不相同的事情{n * 7}") for n in range(8)])
+    cut_off = agent()
+    cut_off._intake.done = lambda items: None  # type: ignore[method-assign]
+    cut_off.step()
+    assert alerts.one("SELECT count() FROM alerts") == 8 and alerts.one("SELECT count() FROM alert_seen") == 1
+    agent().step()
+    assert alerts.one("SELECT count() FROM alerts") == 8 and alerts.one("SELECT count() FROM alert_seen") == 9
+    assert alerts.outcomes() == {"send": 8}
 
 
 @pytest.mark.chaos
