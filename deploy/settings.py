@@ -24,6 +24,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 PREFIX = "FENGXIANG_"
 CONFIG_VARIABLE = "FENGXIANG_CONFIG"
 
+EDITOR = "editor"  # the dashboard's user for what its readers may change: these tables, and no other
+EDITED_TABLES = frozenset(["feedback", "alert_subscriptions"])
+
 
 class SettingsError(ValueError):
     """A setting that is unknown or wrong; the text names it, where it was set, and the remedy."""
@@ -141,6 +144,7 @@ class Settings(BaseSettings):
     kafka: str = ""  # host:port[,host:port]; empty: the embedded broker
     clickhouse: str = ""  # http[s]://user:password@host:port/database; empty: the embedded engine
     clickhouse_reader: str = ""  # the same for the read-only user; empty: `clickhouse`, or the local reader
+    clickhouse_editor: str = ""  # the same for the dashboard's editor; empty: the local one, else nothing is edited
     data_dir: Path = Path("var")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     local: LocalSettings = LocalSettings()
@@ -159,7 +163,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"{host!r} is not host:port")
         return value
 
-    @field_validator("clickhouse", "clickhouse_reader")
+    @field_validator("clickhouse", "clickhouse_reader", "clickhouse_editor")
     @classmethod
     def _clickhouse(cls, value: str) -> str:
         if value:
@@ -211,6 +215,13 @@ class Settings(BaseSettings):
         user = "fengxiang" if writer else "reader"
         password = secret(self.data_dir, "clickhouse-writer") if writer else self.local.reader_password
         return f"http://{user}:{quote(password)}@127.0.0.1:{self.local.clickhouse_port}/fengxiang"
+
+    def clickhouse_editor_url(self) -> str:
+        """URL of the store with the user that may fill `EDITED_TABLES`; empty where there is none."""
+        if self.clickhouse or self.clickhouse_editor:
+            return self.clickhouse_editor
+        password = secret(self.data_dir, "clickhouse-editor")
+        return f"http://{EDITOR}:{quote(password)}@127.0.0.1:{self.local.clickhouse_port}/fengxiang"
 
 
 def clickhouse_arguments(url: str) -> dict[str, Any]:

@@ -52,6 +52,8 @@ class Session:
             self._enter()
         self._use(request.database)
         settings = dict(request.settings)
+        # a kept handle stays readonly, and a GET changes nothing
+        fills = not self.kept and not request.is_get and request.statement.fills in self.user.inserts
         readonly = settings.pop("readonly", None)
         if self.user.readonly == 1:
             if settings:  # as on a server
@@ -72,7 +74,7 @@ class Session:
                 check(table.data)
             if table.data:
                 self.handle.insert(f"INSERT INTO {name}", table.format, memoryview(table.data))
-        if not self._ready and self.user.readonly:
+        if not self._ready and self.user.readonly and not fills:
             self.handle.set(readonly=self.user.readonly)
         if readonly is not None:
             self.handle.set(readonly=readonly)

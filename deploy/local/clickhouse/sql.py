@@ -33,6 +33,10 @@ TOKEN = re.compile(
 LONGEST = 1 << 20  # bytes of a statement without an INSERT's data
 MOST_UNCLOSED = 100  # words such as $x$, each of which might have begun a string and was looked for to the end
 ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
+PLAIN_INSERT = re.compile(
+    rb"\s*INSERT\s+INTO\s+(?:TABLE\s+)?(?:`?\w+`?\.)?`?(\w+)`?\s*(?:\(\s*`?\w+`?(?:\s*,\s*`?\w+`?)*\s*\)\s*)?",
+    re.IGNORECASE,
+)
 DATA_START = re.compile(rb"[ \t\f]*\r?\n?")
 
 RETURNS_ROWS = frozenset((b"(", b"SELECT", b"WITH", b"FROM", b"SHOW", b"DESC", b"DESCRIBE", b"EXISTS", b"EXPLAIN"))
@@ -72,6 +76,12 @@ class Statement:
     @property
     def data(self) -> memoryview:
         return memoryview(self.sql)[self.data_start :]
+
+    @property
+    def fills(self) -> str:
+        """The table that this fills with the request's data and does nothing else; empty for any other statement."""
+        found = PLAIN_INSERT.fullmatch(self.head) if self.kind is Kind.INSERT else None
+        return found[1].decode() if found else ""
 
     @property
     def streamable(self) -> bool:

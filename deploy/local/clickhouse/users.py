@@ -2,6 +2,9 @@
 
 A user's limits are starting values of settings, and the most that the user may set them to: the engine itself
 enforces them (a settings profile with constraints, see `config`). 0, which means no limit, is then refused.
+
+A user who reads only may be let to fill a few tables all the same: `inserts` names them. Then an INSERT of data into
+one of them runs on a handle that is not readonly, and nothing else does (`session`).
 """
 
 from __future__ import annotations
@@ -12,11 +15,11 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deploy.settings import Settings, secret
+from deploy.settings import EDITED_TABLES, EDITOR, Settings, secret
 
 from .errors import ChError
 
@@ -38,6 +41,7 @@ class User:
     readonly: int = 0
     database: str = "default"
     limits: Mapping[str, int] = field(default_factory=dict)
+    inserts: frozenset[str] = frozenset()  # tables that a readonly user may fill
 
     @property
     def profile(self) -> str:
@@ -50,7 +54,8 @@ def digest(password: str) -> str:
 
 
 def local_users(settings: Settings) -> dict[str, User]:
-    """The local stack's two: `fengxiang`, who writes, and `reader`, for people and the dashboard."""
+    """The local stack's: `fengxiang`, who writes; `reader`, for people and the dashboard; `editor`, the dashboard's
+    user for what its readers may change."""
     memory = int(settings.local.memory_gb * 1e9)
     writer = User(
         "fengxiang",
@@ -70,11 +75,15 @@ def local_users(settings: Settings) -> dict[str, User]:
             "max_rows_to_read": 2_000_000_000,
         },
     )
-    return {user.name: user for user in (writer, reader)}
+    editor = replace(
+        reader, name=EDITOR, sha256=digest(secret(settings.data_dir, "clickhouse-editor")), inserts=EDITED_TABLES
+    )
+    return {user.name: user for user in (writer, reader, editor)}
 
 
 def read_users(path: Path) -> dict[str, User]:
-    """Users from a JSON file: `{name: {"password" or "sha256", "readonly", "database", "limits": {setting: number}}}`.
+    """Users from a JSON file: `{name: {"password" or "sha256", "readonly", "database", "limits": {setting: number},
+    "inserts": [table]}}`.
 
     A user with neither password nor sha256 has the empty password. Raises `UsersError`.
     """
@@ -88,7 +97,7 @@ def read_users(path: Path) -> dict[str, User]:
 
 
 def _user(path: Path, name: str, entry: Any) -> User:
-    known = {"password", "sha256", "readonly", "database", "limits"}
+    known = {"password", "sha256", "readonly", "database", "limits", "inserts"}
     if not USER_NAME.fullmatch(name) or not isinstance(entry, dict) or entry.keys() - known:
         raise UsersError(
             f"users file {path}: user {name!r} must be a name with an object of {', '.join(sorted(known))}"
@@ -99,12 +108,16 @@ def _user(path: Path, name: str, entry: Any) -> User:
         raise UsersError(
             f"users file {path}: user {name!r}: readonly is 0, 1 or 2; limits are settings with numbers above 0"
         )
+    inserts = entry.get("inserts", [])
+    if not isinstance(inserts, list) or not all(isinstance(table, str) and table.isidentifier() for table in inserts):
+        raise UsersError(f"users file {path}: user {name!r}: inserts is a list of tables' names")
     return User(
         name,
         entry.get("sha256") or digest(entry.get("password", "")),
         entry.get("readonly", 0),
         entry.get("database", "default"),
         limits,
+        frozenset(inserts),
     )
 
 
