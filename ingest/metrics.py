@@ -33,14 +33,21 @@ class _Collector:
         )
         new = CounterMetricFamily("fengxiang_source_new", "Documents that a source brought.", labels=["source"])
         errors = CounterMetricFamily("fengxiang_source_errors", "Failed polls and rejected items.", labels=["source"])
+        usual = GaugeMetricFamily(
+            "fengxiang_source_usual_polls_with_news_per_hour",
+            "Polls an hour that usually bring something at this time, once that is known.",
+            labels=["source"],
+        )
         for name, tally in self._health.tallies().items():
+            if (rate := self._health.usual_rate(name, tally.checked_at)) is not None:
+                usual.add_metric([name], rate)
             for state in STATES:
                 states.add_metric([name, state], float(tally.state == state))
             if tally.last_item_at:
                 newest.add_metric([name], tally.last_item_at.timestamp())
             new.add_metric([name], tally.new)
             errors.add_metric([name], tally.errors)
-        yield from (states, newest, new, errors)
+        yield from (states, newest, usual, new, errors)
 
 
 def exposition(outbox: Outbox, health: Health) -> bytes:

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from deploy.settings import Settings, SettingsError, load, secret
@@ -23,12 +23,14 @@ from ingest.health import Health
 from ingest.metrics import exposition
 from ingest.outbox import Outbox, OutboxBroken, OutboxFull
 from ingest.push import Push
+from ingest.silence import learn
 from ingest.store import Store, StoreAway
 
 log = logging.getLogger(__name__)
 
 MAX_WAIT_SECONDS = 300.0
 HEALTH_SECONDS = 15.0  # between writings of the sources' health
+LEARN_SECONDS = 3600.0  # between looks at what is usual of them
 STEADY_SECONDS = 600.0  # a source that ran so long starts anew with a short wait
 
 
@@ -89,9 +91,13 @@ def run(settings: Settings, stop: threading.Event) -> None:
         thread.start()
     log.info("ingestor ready: %s", ", ".join(source.name for source in sources) or "no sources, only the outbox")
     store = Store(settings)
+    learn_at = 0.0
     while not stop.wait(HEALTH_SECONDS):
         try:
             health.flush(store.insert)
+            if settings.ingest.feeds and time.monotonic() >= learn_at:
+                health.expect(learn(store.query, datetime.now(UTC)))
+                learn_at = time.monotonic() + LEARN_SECONDS
         except StoreAway as error:
             log.debug("source health waits: %s", error)
     for thread in threads:
