@@ -26,6 +26,11 @@ KINDS = {
     "silent": ("来源静默", "source is silent"),
     "trouble": ("系统异常", "pipeline trouble"),
 }
+STATES = {
+    "failing": ("来源失败", "source fails"),
+    "silent": ("来源静默", "source is silent"),
+    "gap": ("来源缺口", "gap"),
+}
 
 
 class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -110,6 +115,8 @@ def of_signal(subscription: Subscription, signal: Signal, documents: Sequence[It
 
 def subject_of(rule: Rule, key: str, names: dict[str, str], zh: bool) -> str:
     """A watch's key for people."""
+    if rule.kind == "trouble":
+        return key.partition(" ")[2] or ("处理流程" if zh else "pipeline")
     if key == "all":
         known = [theme_name(theme, zh) for theme in rule.when.theme]
         known += [names.get(code, code) for code in rule.when.security]
@@ -149,6 +156,11 @@ def _watch_text(rule: Rule, signal: Signal, zh: bool) -> tuple[str, str]:
     if rule.silent:
         hours = signal.value / 3600
         return (f"已 {hours:.1f} 小时没有新文档", "") if zh else (f"nothing new for {hours:.1f} hours", "")
+    state, _, source = signal.key.partition(" ")
+    if source:
+        return f"{STATES[state][0 if zh else 1]}：{source}" if zh else f"{source}: {STATES[state][1]}", signal.note[
+            :300
+        ]
     if signal.key == "dead":
         share = f"{signal.value:.0%}"
         return (

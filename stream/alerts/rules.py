@@ -119,11 +119,16 @@ class Silent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Trouble(Watch, frozen=True, kw_only=True):
-    """The pipeline itself: documents late (`behind`), or too many that can't be read (`dead_share`)."""
+    """The pipeline itself: documents late (`behind`), too many that can't be read (`dead_share`), polled sources.
+
+    A source speaks when it is `failing` throughout the window, `silent` (against its usual rate, docs/sources.md), or
+    has a `gap` that its vendor no longer serves.
+    """
 
     window: Span = "15m"
     behind: Span = "5m"
     dead_share: Share = 0.2
+    sources: tuple[Literal["failing", "silent", "gap"], ...] = ("failing", "silent", "gap")
 
 
 class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -151,7 +156,9 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 
 
 WATCHES = ("burst", "count", "tone_turn", "first_mention", "new_pair", "silent", "trouble")
-_LISTS = "theme security basket mention_tone role section tone source kind publisher rating keyword all any during"
+_LISTS = (
+    "theme security basket mention_tone role section tone source kind publisher rating keyword all any during sources"
+)
 LISTS = frozenset([*_LISTS.split(), "channels", "schedule"])  # keys under which one value stands for a list of one
 
 

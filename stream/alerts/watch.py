@@ -20,6 +20,17 @@ from stream.store import StoreAway
 
 log = logging.getLogger(__name__)
 
+# Of each source polled lately: its latest state, whether it was well in the window, its last gap there, the message.
+SOURCES = """
+SELECT source, argMax(state, checked_at) AS latest,
+    countIf(state IN ('ok', 'gap') AND checked_at > {since:DateTime64(3, 'UTC')}) > 0 AS well,
+    argMaxIf(message, checked_at, state = 'gap' AND checked_at > {since:DateTime64(3, 'UTC')}) AS gap,
+    argMax(message, checked_at) AS said
+FROM source_health
+WHERE checked_at > least({since:DateTime64(3, 'UTC')}, {oldest:DateTime64(3, 'UTC')})
+    AND checked_at <= {now:DateTime64(3, 'UTC')}
+GROUP BY source ORDER BY source
+"""
 LOOK_BACK = 3600.0  # seconds: documents that are stored late still raise their watch
 
 
@@ -95,7 +106,7 @@ def ask(client: Client, rule: Rule, now: datetime) -> list[Signal]:
 
 
 def trouble(client: Client, rule: Rule, now: datetime) -> list[Signal]:
-    """Whether documents are late, or too many of them can't be read."""
+    """Whether documents are late, too many of them can't be read, or a source fails, is silent or has a gap."""
     watch = rule.trouble
     assert watch is not None
     values = {"since": now - timedelta(seconds=seconds(watch.window)), "oldest": now - timedelta(days=3)}
@@ -113,6 +124,17 @@ def trouble(client: Client, rule: Rule, now: datetime) -> list[Signal]:
         found.append(Signal("late", at, float(late), float(seconds(watch.behind)), float(late)))
     if dead >= 5 and dead / (dead + stored) > watch.dead_share:
         found.append(Signal("dead", at, dead / (dead + stored), watch.dead_share, dead / (dead + stored)))
+    if watch.sources:
+        values = {
+            "since": now - timedelta(seconds=seconds(watch.window)),
+            "oldest": now - timedelta(hours=1),
+            "now": now,
+        }
+        for source, state, well, gap, message in client.query(SOURCES, parameters=values).result_rows:
+            if state in watch.sources and (state == "silent" or (state == "failing" and not well)):
+                found.append(Signal(f"{state} {source}", at, 1.0, 0.0, 1.0, note=message))
+            elif gap and "gap" in watch.sources:
+                found.append(Signal(f"gap {source}", at, 1.0, 0.0, 1.0, note=gap))
     return found
 
 

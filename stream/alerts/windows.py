@@ -32,6 +32,7 @@ class Signal:
     usual: float
     strength: float
     ids: tuple[str, ...] = ()  # the latest documents, newest first
+    note: str = ""  # what else is known, for people
 
 
 def decide(

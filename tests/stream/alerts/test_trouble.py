@@ -1,0 +1,58 @@
+"""The watch over the pipeline itself: what the ingestors noted of their sources reaches those who subscribed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from stream.alerts.facts import of_signal
+from stream.alerts.rules import RuleError, Trouble, parse
+from stream.alerts.subscriptions import Subscription
+from stream.alerts.watch import ask
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def note(client: Client, source: str, states: Sequence[tuple[int, str, str]]) -> None:
+    """Polls of a source: (minutes ago, state, message)."""
+    rows = [[source, NOW - timedelta(minutes=ago), state, 20, 0, 0, message] for ago, state, message in states]
+    client.insert("source_health", rows, ["source", "checked_at", "state", "fetched", "new", "errors", "message"])
+
+
+def keys(client: Client, text: str = "{}") -> set[str]:
+    return {signal.key for signal in ask(client, parse(f"trouble: {text}"), NOW)}
+
+
+@pytest.fixture
+def client(stored: Client) -> Client:
+    note(stored, "well", [(n, "ok", "") for n in range(40)])
+    note(stored, "quiet", [(5, "ok", ""), (1, "silent", "nothing new for 58 minutes")])
+    note(stored, "away", [(30, "ok", ""), (14, "failing", "HTTP 502"), (7, "failing", "HTTP 503")])
+    note(stored, "once", [(3, "ok", ""), (1, "failing", "timed out")])
+    note(stored, "back", [(6, "gap", "not served any more: 09:00 to 10:00"), (5, "ok", "")])
+    note(stored, "paused", [(50, "ok", ""), (40, "failing", "HTTP 429")])  # polled ever more slowly
+    note(stored, "gone", [(90, "silent", "no longer set up")])
+    return stored
+
+
+def test_sources_that_fail_are_silent_or_have_gaps_are_told(client: Client) -> None:
+    assert keys(client) == {"silent quiet", "failing away", "failing paused", "gap back"}
+    assert keys(client, "{sources: silent}") == {"silent quiet"}
+    assert keys(client, "{sources: [], behind: 1m}") == set()
+    assert keys(client, "{window: 2m}") == {"silent quiet", "failing away", "failing paused", "failing once"}
+
+
+@pytest.mark.parametrize(("language", "title"), [("zh", "来源静默：quiet"), ("en", "quiet: source is silent")])
+def test_the_message_says_which_source_and_why(client: Client, language: str, title: str) -> None:
+    subscription = Subscription(name="s", language=language, trouble=Trouble())
+    (signal,) = (s for s in ask(client, subscription, NOW) if s.key == "silent quiet")
+    fact = of_signal(subscription, signal, (), {})
+    assert "quiet" in fact.title and fact.why == title and fact.unusual == "nothing new for 58 minutes"
+
+
+def test_an_unknown_state_is_named() -> None:
+    with pytest.raises(RuleError, match="sources"):
+        parse("trouble: {sources: [sleepy]}")
