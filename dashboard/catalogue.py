@@ -238,6 +238,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "reason": ("理由", "Reason"),
     "week": ("周", "Week"),
     "download_html": ("下载 HTML", "Download HTML"),
+    "download_pdf": ("下载 PDF", "Download PDF"),
     "weekly_title": ("风向每周跟踪 {week}", "Fengxiang weekly {week}"),
     "weekly_intro": (
         "{start} 至 {end}，共 {n} 篇文档，平均情绪 {tone}。较上周",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -15,11 +18,22 @@ from deploy.settings import load
 
 LANGUAGES = {"zh": "中文", "en": "English"}
 THEMES_FILE = Path(__file__).parent.parent / "models" / "themes.yaml"
+_spoken: ContextVar[str] = ContextVar("spoken", default="")
 
 
 def language() -> str:
     """The reader's language: zh or en."""
-    return str(st.session_state.get("lang") or load().dashboard.language)
+    return _spoken.get() or str(st.session_state.get("lang") or load().dashboard.language)
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Words in `language` meanwhile, whatever the reader's is: needed where there is no reader."""
+    token = _spoken.set(language)
+    try:
+        yield
+    finally:
+        _spoken.reset(token)
 
 
 def say(key: str, **values: object) -> str:

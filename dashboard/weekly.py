@@ -1,17 +1,19 @@
-"""The weekly digest: what changed this week by theme and security, and what brokers said, as one HTML page.
+"""The weekly digest: what changed this week by theme and security, and what brokers said.
 
-`digest` reads through a function that runs queries, so that the page and the command line share it.
+`digest` reads through a function that runs queries, so that the page and the command line share it. What it gives is
+text only; `page` writes it as HTML and `dashboard.weekly_pdf` as PDF.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 import pandas as pd
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from dashboard import baseline
 from dashboard.client import rows
@@ -20,23 +22,64 @@ from dashboard.queries import documents, overview, reports
 from dashboard.query import SHANGHAI, Query
 from dashboard.safe import html, join, plain
 from dashboard.scope import Change, Scope
-from dashboard.text import number, percent, say, score, theme_ids, theme_name
+from dashboard.text import number, percent, say, score, speaking, theme_ids, theme_name
 
 Read = Callable[[Query], pd.DataFrame]
 STYLE = (Path(__file__).parent / "weekly.css").read_text(encoding="utf-8")
+_WEEK = re.compile(r"(\d{4})-?[Ww](\d{1,2})", re.ASCII)
+YEARS = range(1970, 2262)  # what the store's times and pandas can hold
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A piece of text: `note` stands smaller after it; `css` (fx-up, fx-down, fx-flat) gives its colour."""
+
+    text: str
+    note: str = ""
+    css: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled table: the first column is text, the others are figures, aligned right."""
+
+    title: str
+    heads: tuple[str, ...]
+    lines: Sequence[tuple[Cell, ...]]
+    empty: str  # said instead of no lines
 
 
 @dataclass(frozen=True)
 class Digest:
+    """A week's digest in one language."""
+
     week: str
+    language: str
     title: str
-    body: Markup
+    intro: str
+    change: Cell
+    tables: list[Table]
+
+    @property
+    def body(self) -> Markup:
+        """As HTML, without the page around it."""
+        intro = html(
+            "<h1>{title}</h1><p>{intro} {change}</p>", title=self.title, intro=self.intro, change=_cell(self.change)
+        )
+        return join([intro, *(_table(table) for table in self.tables)])
 
 
 def bounds(week: str) -> tuple[datetime, datetime]:
     """Monday 00:00 and the next Monday of an ISO week such as 2026-W45. Raises ValueError for anything else."""
-    year, _, number_ = week.upper().partition("-W")
-    monday = date.fromisocalendar(int(year), int(number_), 1)
+    found = _WEEK.fullmatch(week.strip())
+    if not found or int(found[1]) not in YEARS:
+        raise ValueError(f"{week!r} is not an ISO week: write it as in 2026-W45")
+    year, number_ = int(found[1]), int(found[2])
+    try:
+        monday = date.fromisocalendar(year, number_, 1)
+    except ValueError:
+        last = date(year, 12, 28).isocalendar().week  # which is always in the last week
+        raise ValueError(f"there is no week {week!r}: {year} has the weeks {year}-W01 to {year}-W{last}") from None
     start = datetime.combine(monday, time(), SHANGHAI)
     return start, start + timedelta(weeks=1)
 
@@ -56,41 +99,47 @@ def weeks(first: datetime, newest: datetime) -> list[str]:
     return [w for w in found if bounds(w)[1] > first]
 
 
-def digest(week: str, first: datetime, names: dict[str, str], read: Read) -> Digest:
-    """The digest of a week against the four before it (as far as there is data)."""
+def digest(week: str, first: datetime, names: dict[str, str], read: Read, language: str) -> Digest:
+    """The digest of a week against the one before it, if the data, which begin at `first`, reach back so far.
+
+    `names` are the securities' by code; `language` is zh or en. Raises ValueError for what is no week.
+    """
     start, end = bounds(week)
+    week = week_of(start)
     scope = Scope(start, end, "custom", "raw")
-    back = scope.usual_windows(first)
-    previous = back[:1]
+    previous = scope.usual_windows(first)[:1]
     head = read(overview.headline(scope))
-    total, tone = baseline.compare(head, previous, "documents"), baseline.now(head, "tone")
-    parts = [
-        html("<h1>{t}</h1>", t=say("weekly_title", week=week)),
-        html(
-            "<p>{text} {change}</p>",
-            text=say(
+    total = baseline.compare(head, previous, "documents")
+    with speaking(language):
+        return Digest(
+            week=week,
+            language=language,
+            title=say("weekly_title", week=week),
+            intro=say(
                 "weekly_intro",
                 start=f"{start:%Y-%m-%d}",
                 end=f"{end - timedelta(days=1):%Y-%m-%d}",
                 n=number(total.count),
-                tone=score(tone),
+                tone=score(baseline.now(head, "tone")),
             ),
             change=_change(total),
-        ),
-        _themes(read(overview.themes(scope)), previous),
-        _securities(read(overview.movers(scope)), previous, names),
-        _stories(read(documents.stories(scope, documents.Filter(), "spread", 10))),
-        _advice(read(reports.recommended(scope))),
-    ]
-    return Digest(week, say("weekly_title", week=week), join(parts))
+            tables=[
+                _themes(read(overview.themes(scope)), previous),
+                _securities(read(overview.movers(scope)), previous, names),
+                _stories(read(documents.stories(scope, documents.Filter(), "spread", 10))),
+                _advice(read(reports.recommended(scope))),
+            ],
+        )
 
 
 def page(made: Digest) -> str:
-    """A page that stands alone: to keep, to send, to print as PDF."""
+    """A page that stands alone: to keep, to send, to print."""
     return str(
         html(
-            '<!doctype html><html lang="zh"><head><meta charset="utf-8"><title>{title}</title><style>{style}'
-            "</style></head><body>{body}</body></html>",
+            '<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width"><title>{title}</title><style>{style}</style></head>'
+            "<body>{body}</body></html>",
+            language=made.language,
             title=made.title,
             style=Markup(STYLE),
             body=made.body,
@@ -98,80 +147,90 @@ def page(made: Digest) -> str:
     )
 
 
-def _change(value: Change) -> Markup:
+def _cell(cell: Cell) -> Markup:
+    text = html('<span class="{css}">{text}</span>', css=cell.css, text=cell.text) if cell.css else escape(cell.text)
+    return html("{text} <small>{note}</small>", text=text, note=cell.note) if cell.note else text
+
+
+def _table(table: Table) -> Markup:
+    if not table.lines:
+        return html("<h2>{t}</h2><p><small>{n}</small></p>", t=table.title, n=table.empty)
+    header = join(html("<th{c}>{h}</th>", h=h, c=_right(i)) for i, h in enumerate(table.heads))
+    lines = join(
+        html("<tr>{l}</tr>", l=join(html("<td{c}>{t}</td>", t=_cell(c), c=_right(i)) for i, c in enumerate(line)))
+        for line in table.lines
+    )
+    return html('<h2>{t}</h2><table class="fx-table"><tr>{h}</tr>{l}</table>', t=table.title, h=header, l=lines)
+
+
+def _right(column: int) -> Markup:
+    return Markup(' class="r"' if column else "")
+
+
+def _made(title: str, heads: tuple[str, ...], lines: Sequence[tuple[Cell, ...]]) -> Table:
+    return Table(say(title), tuple(say(head) for head in heads), lines, say("nothing"))
+
+
+def _change(value: Change) -> Cell:
+    if value.usual is None or not (value.usual or value.count):
+        return Cell("—")
     if value.ratio is None:
-        return Markup("—") if not value.count else html('<span class="fx-up">▲ {t}</span>', t=say("rare"))
+        return Cell(f"▲ {say('rare')}", css="fx-up")
     css, shape = mark(value.ratio)
-    return html('<span class="{css}">{shape} {text}</span>', css=css, shape=shape, text=percent(value.ratio))
+    return Cell(f"{shape} {percent(value.ratio)}", css=css)
 
 
-def _tone(value: float) -> Markup:
+def _tone(value: float) -> Cell:
     css, shape = mark(value)
-    return html('<span class="{css}">{shape} {text}</span>', css=css, shape=shape, text=score(value))
+    return Cell(f"{shape} {score(value)}", css=css)
 
 
-def _table(title: str, heads: list[str], lines: list[Markup]) -> Markup:
-    if not lines:
-        return html("<h2>{t}</h2><p><small>{n}</small></p>", t=title, n=say("nothing"))
-    header = join(html("<th class='{c}'>{h}</th>", h=h, c="" if not i else "r") for i, h in enumerate(heads))
-    return html('<h2>{t}</h2><table class="fx-table"><tr>{h}</tr>{l}</table>', t=title, h=header, l=join(lines))
-
-
-def _themes(frame: pd.DataFrame, previous: list[int]) -> Markup:
+def _themes(frame: pd.DataFrame, previous: list[int]) -> Table:
     lines = [
-        html(
-            "<tr><td>{name}</td><td class='r'>{n}</td><td class='r'>{change}</td><td class='r'>{tone}</td></tr>",
-            name=theme_name(theme),
-            n=number(count.count),
-            change=_change(count),
-            tone=_tone(tone) if count.count else "",
+        (
+            Cell(theme_name(theme)),
+            Cell(number(count.count)),
+            _change(count),
+            _tone(tone) if count.count else Cell(""),
         )
         for theme, count, tone in baseline.themes(frame, previous, theme_ids())
         if count.count or count.usual
     ]
-    return _table(say("weekly_themes"), [say("theme"), say("count"), say("vs_last_week"), say("tone")], lines)
+    return _made("weekly_themes", ("theme", "count", "vs_last_week", "tone"), lines)
 
 
-def _securities(frame: pd.DataFrame, previous: list[int], names: dict[str, str]) -> Markup:
+def _securities(frame: pd.DataFrame, previous: list[int], names: dict[str, str]) -> Table:
     lines = [
-        html(
-            "<tr><td>{name} <small>{code}</small></td><td class='r'>{n}</td><td class='r'>{change}</td><td"
-            " class='r'>{tone}</td></tr>",
-            name=plain(names.get(row["code"], row["code"]), 20),
-            code=row["code"],
-            n=number(row["n"]),
-            change=_change(Change(float(row["n"]), float(row["usual"]) if previous else None)),
-            tone=_tone(float(row["tone"])),
+        (
+            Cell(plain(names.get(row["code"], row["code"]), 20), note=plain(row["code"], 12)),
+            Cell(number(row["n"])),
+            _change(Change(float(row["n"]), float(row["usual"]) if previous else None)),
+            _tone(float(row["tone"])),
         )
         for row in rows(baseline.movers(frame, previous).head(15))
     ]
-    return _table(say("weekly_securities"), [say("security"), say("count"), say("vs_last_week"), say("tone")], lines)
+    return _made("weekly_securities", ("security", "count", "vs_last_week", "tone"), lines)
 
 
-def _stories(frame: pd.DataFrame) -> Markup:
+def _stories(frame: pd.DataFrame) -> Table:
     lines = [
-        html(
-            "<tr><td>{title}<br><small>{who}</small></td><td class='r'>{n}</td><td class='r'>{tone}</td></tr>",
-            title=plain(row["first_title"], 80),
-            who=plain(row["first_publisher"], 20),
-            n=number(row["copies"]),
-            tone=_tone(float(row["tone"])),
+        (
+            Cell(plain(row["first_title"], 80) or "—", note=plain(row["first_publisher"], 20)),
+            Cell(number(row["copies"])),
+            _tone(float(row["tone"])),
         )
         for row in rows(frame)
     ]
-    return _table(say("weekly_stories"), [say("title"), say("documents"), say("tone")], lines)
+    return _made("weekly_stories", ("title", "documents", "tone"), lines)
 
 
-def _advice(frame: pd.DataFrame) -> Markup:
+def _advice(frame: pd.DataFrame) -> Table:
     lines = [
-        html(
-            "<tr><td>{name} <small>{reason}</small></td><td class='r'><small>{by}</small></td><td class='r'>{n}"
-            "</td></tr>",
-            name=plain(row["name"], 20),
-            reason=plain(row["reason"], 40),
-            by="、".join(plain(b, 12) for b in row["by"]),
-            n=number(row["reports"]),
+        (
+            Cell(plain(row["name"], 20), note=plain(row["reason"], 40)),
+            Cell("、".join(plain(b, 12) for b in row["by"])),
+            Cell(number(row["reports"])),
         )
         for row in rows(frame.head(15))
     ]
-    return _table(say("weekly_advice"), [say("security"), say("recommended_by"), say("reports")], lines)
+    return _made("weekly_advice", ("security", "recommended_by", "reports"), lines)

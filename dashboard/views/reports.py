@@ -15,7 +15,8 @@ from dashboard.queries import reports as sql
 from dashboard.query import SHANGHAI
 from dashboard.safe import html, join, plain
 from dashboard.scope import Scope
-from dashboard.text import moment, number, say
+from dashboard.text import language, moment, number, say
+from dashboard.weekly_pdf import pdf
 
 ACTIONS = {"上调": ("fx-up", "▲"), "下调": ("fx-down", "▼"), "首次": ("fx-flat", "★"), "维持": ("fx-flat", "■")}
 
@@ -152,13 +153,23 @@ def _weekly(view: frame.View) -> None:
             always=True,
             width=280,
         )
-        digest = weekly.digest(str(week or weeks[0]), view.first.astimezone(SHANGHAI), frame.names(), lambda q: read(q))
+        digest = weekly.digest(
+            str(week or weeks[0]), view.first.astimezone(SHANGHAI), frame.names(), lambda q: read(q), language()
+        )
         st.download_button(
             say("download_html"),
             weekly.page(digest).encode(),
             file_name=f"fengxiang-{digest.week}.html",
             mime="text/html",
             icon=":material/download:",
+            on_click="ignore",
+        )
+        st.download_button(
+            say("download_pdf"),
+            lambda: pdf(digest),
+            file_name=f"fengxiang-{digest.week}.pdf",
+            mime="application/pdf",
+            icon=":material/picture_as_pdf:",
             on_click="ignore",
         )
     panel(html('<div class="fx-box fx-digest">{d}</div>', d=digest.body), "weekly")

@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "dashboard": ("deploy.cli.dashboard", "Run the dashboard. 看板"),
     "analyse": ("deploy.cli.analyse", "JSONL in, analyses out; needs neither Kafka nor ClickHouse. 分析文本"),
     "sql": ("deploy.cli.sql", "Run SQL as the read-only user. 查询"),
+    "weekly": ("deploy.cli.weekly", "The digest of a week, as text, HTML or PDF. 每周跟踪"),
     "audit": ("deploy.cli.audit", "Compare what came in with what is stored. 对账"),
     "alerts": ("deploy.cli.alerts", "Subscriptions, channels, backtests, delivery. 提醒订阅"),
     "dead": ("deploy.cli.dead", "List, show and replay dead letters. 死信"),

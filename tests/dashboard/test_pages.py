@@ -159,6 +159,10 @@ def test_weekly_digest_downloads_as_a_page(page: Page, world: World) -> None:
     text = download.value.path().read_text(encoding="utf-8")
     assert text.startswith("<!doctype html>") and "题材变化" in text
     assert download.value.suggested_filename == "fengxiang-2026-W43.html"
+    with page.expect_download() as download:
+        page.get_by_role("button", name="下载 PDF").click()
+    assert download.value.path().read_bytes().startswith(b"%PDF-")
+    assert download.value.suggested_filename == "fengxiang-2026-W43.pdf"
 
 
 def test_search_finds_marks_and_filters(page: Page, world: World) -> None:
