@@ -7,7 +7,8 @@ to `TRIES` times. What was tried and done is noted in the outbox, after the outb
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import asdict, replace
 
@@ -20,21 +21,27 @@ from models.records import Document, Report
 log = logging.getLogger(__name__)
 
 TRIES = 3
+FORGET_SECONDS = 86_400.0  # between looks for notes of documents that are no longer listed
 
 
 class Attachments:
     """For one source's thread: `attach`, then add the documents to the outbox, then `done`.
 
-    fetch: of public addresses only, since a vendor's answer chooses them.
+    fetch: of public addresses only, since a vendor's answer chooses them; clock: seconds.
     """
 
-    def __init__(self, fetch: Fetcher, pdfs: ReportReader, outbox: Outbox) -> None:
-        self._fetch, self._pdfs, self._outbox = fetch, pdfs, outbox
+    def __init__(
+        self, fetch: Fetcher, pdfs: ReportReader, outbox: Outbox, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._fetch, self._pdfs, self._outbox, self._clock = fetch, pdfs, outbox, clock
         self._notes: dict[str, dict[str, object]] = {}
+        self._listed: list[str] = []
+        self._forgot_at = float("-inf")
 
     def attach(self, documents: Sequence[Document], addresses: Mapping[str, str]) -> list[Document]:
         """The documents with the text of their PDFs; those that already had it in an earlier poll are left out."""
         kept = []
+        self._listed = [f"pdf {id_}" for id_ in addresses]
         for document in documents:
             address = addresses.get(document.id)
             note = self._outbox.note(f"pdf {document.id}") if address else {}
@@ -51,8 +58,11 @@ class Attachments:
     def done(self) -> None:
         """Remember what `attach` did."""
         for id_, note in self._notes.items():
-            self._outbox.set_note(f"pdf {id_}", note)
+            self._outbox.set_note(f"pdf {id_}", note, lasting=False)
         self._notes.clear()
+        if self._clock() - self._forgot_at >= FORGET_SECONDS:
+            self._outbox.forget_notes("pdf ", self._listed)
+            self._forgot_at = self._clock()
 
     def _joined(self, document: Document, address: str) -> Document | None:
         try:

@@ -2,7 +2,8 @@
 
 A file is read when it has had the same size and time for `SETTLED_SECONDS` (somebody may still be copying it) and
 its name is not that of a partial file. It stays where it is: what was done is remembered by content hash in the
-outbox's notes, so a renamed or touched copy is not read again, and a changed file is. Changes are noticed through
+outbox's notes, so a renamed or touched copy is not read again, and a changed file is. Notes of files that have gone are
+dropped after the outbox's retention, as the ids of their documents are. Changes are noticed through
 the operating system where it tells, and by looking every `SWEEP_SECONDS`, which network folders need.
 """
 
@@ -12,7 +13,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 SETTLED_SECONDS = 2.0
 SWEEP_SECONDS = 30.0
+FORGET_SECONDS = 86_400.0  # between looks for notes of files that have gone
 CHUNK = 500
 
 
@@ -39,6 +41,7 @@ class Folder:
         self.name = f"folder {path}"
         self._max_bytes = max_bytes
         self._clock = clock
+        self._forgot_at = float("-inf")
 
     def run(self, outbox: Outbox, stop: threading.Event) -> None:
         """Ingest what is there and what comes, until `stop`."""
@@ -67,6 +70,9 @@ class Folder:
                 done.remember(file, mark)
             except OSError as error:  # gone or unreadable: looked at again in the next sweep
                 log.warning("%s: %s", file, error)
+        if self._clock() - self._forgot_at >= FORGET_SECONDS:
+            done.forget_all_but(self._files())
+            self._forgot_at = self._clock()
         return count
 
     def _ingest(self, file: Path, outbox: Outbox, pdfs: ReportReader) -> None:
@@ -103,20 +109,29 @@ class Folder:
 
 
 class _Done:
-    """What was ingested: a note for each file (size, time) and for each content (hash)."""
+    """What was ingested: a note for each file (size, time, content) and for each content (hash)."""
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
 
     def same_file(self, file: Path) -> bool:
-        return self._outbox.note(f"file {file}") == _stamp(file)
+        note = self._outbox.note(f"file {file}")
+        return {**note, **_stamp(file)} == note
 
     def same_content(self, mark: str) -> bool:
         return bool(self._outbox.note(f"content {mark}"))
 
     def remember(self, file: Path, mark: str) -> None:
-        self._outbox.set_note(f"content {mark}", {"file": str(file)})
-        self._outbox.set_note(f"file {file}", _stamp(file))
+        self._outbox.set_note(f"content {mark}", {"file": str(file)}, lasting=False)
+        self._outbox.set_note(f"file {file}", {**_stamp(file), "content": mark}, lasting=False)
+
+    def forget_all_but(self, files: Iterable[Path]) -> None:
+        """Drop the notes of other files and contents that have been gone for the outbox's retention."""
+        names = [f"file {file}" for file in files]
+        contents = [f"content {mark}" for name in names if (mark := self._outbox.note(name).get("content"))]
+        dropped = self._outbox.forget_notes("file ", names) + self._outbox.forget_notes("content ", contents)
+        if dropped:
+            log.info("forgot %d notes of files that have gone", dropped)
 
 
 def _stamp(file: Path) -> dict[str, object]:

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import IntEnum
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -98,7 +99,13 @@ CREATE TABLE IF NOT EXISTS entries (
 CREATE INDEX IF NOT EXISTS entries_open ON entries (state, seq) WHERE state < 2;
 CREATE INDEX IF NOT EXISTS entries_done ON entries (changed_at) WHERE state >= 2;
 CREATE INDEX IF NOT EXISTS entries_batch ON entries (batch, state) WHERE batch != '';
-CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL, used_at REAL);
+"""
+# Outboxes made before notes could go.
+_NOTES_USED_AT = """
+ALTER TABLE notes ADD COLUMN used_at REAL;
+UPDATE notes SET used_at = CAST(strftime('%s') AS REAL)
+WHERE name GLOB 'file *' OR name GLOB 'content *' OR name GLOB 'pdf *';
 """
 
 # An edit of a message that is open or done takes the row over; the same text again changes nothing.
@@ -156,6 +163,8 @@ class Outbox:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
+            if "used_at" not in {row[1] for row in self._db.execute("PRAGMA table_info(notes)")}:
+                self._db.executescript(_NOTES_USED_AT)
 
     def close(self) -> None:
         with self._lock:
@@ -303,9 +312,25 @@ class Outbox:
         rows = self._all("SELECT value FROM notes WHERE name = ?", (name,))
         return dict(json.loads(rows[0][0])) if rows else {}
 
-    def set_note(self, name: str, value: dict[str, object]) -> None:
+    def set_note(self, name: str, value: dict[str, object], *, lasting: bool = True) -> None:
+        """Keep a note: for good (cursors), or until `forget_notes` finds it unused for the retention."""
+        used_at = None if lasting else self._clock()
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, json.dumps(value)))
+            self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", (name, json.dumps(value), used_at))
+
+    def forget_notes(self, prefix: str, used: Iterable[str]) -> int:
+        """Drop the notes under a prefix that don't last and weren't used for the retention; how many.
+
+        used: names that are in use now, and so stay. Only whoever makes the notes knows that, and calls this.
+        """
+        now = self._clock()
+        names = iter(used)
+        while chunk := [(now, name) for name in islice(names, 5000)]:
+            with self._transaction():
+                self._db.executemany("UPDATE notes SET used_at = ? WHERE name = ? AND used_at IS NOT NULL", chunk)
+        with self._transaction():
+            sql = "DELETE FROM notes WHERE substr(name, 1, ?) = ? AND used_at < ?"
+            return self._db.execute(sql, (len(prefix), prefix, now - self._retention)).rowcount
 
     # ------------------------------------------------------------------ SQLite
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 from ingest.folder import SETTLED_SECONDS, Folder
 from ingest.outbox import Outbox, State
 from ingest.pdf import ReportReader
+from tests.ingest.make import Clock
 
 
 @pytest.fixture
@@ -49,6 +51,35 @@ def test_each_file_is_read_once_whatever_its_name(inbox: Path, outbox: Outbox, p
     (inbox / "b.jsonl").write_text(row("1") + row("3"))
     assert later(inbox).sweep(outbox, pdfs) == 1
     assert outbox.counts()[State.PENDING] == 3
+
+
+def test_what_has_gone_is_forgotten_and_what_is_there_is_not_read_again(
+    tmp_path: Path, inbox: Path, pdfs: ReportReader
+) -> None:
+    clock = Clock()
+    clock.seconds = time.time() + SETTLED_SECONDS + 1
+    outbox = Outbox(tmp_path / "outbox.db", limit_bytes=10**8, retention_days=3, clock=clock)
+
+    def notes() -> int:
+        with sqlite3.connect(outbox.path) as db:
+            return int(db.execute("SELECT count(*) FROM notes").fetchone()[0])
+
+    (inbox / "stays.jsonl").write_text(row("stays"))
+    folder = Folder(inbox, max_bytes=10**7, clock=clock)
+    for day in range(10):  # a file comes each day and goes again
+        (inbox / f"{day}.jsonl").write_text(row(str(day)))
+        assert folder.sweep(outbox, pdfs) == (2 if day == 0 else 1)
+        (inbox / f"{day}.jsonl").unlink()
+        clock.pass_(86_400)
+    assert folder.sweep(outbox, pdfs) == 0
+    assert notes() == 2 * (1 + 3)
+    (inbox / "9.jsonl").write_text(row("9"))  # back soon: known
+    (inbox / "stays.jsonl").rename(inbox / "renamed.jsonl")
+    assert folder.sweep(outbox, pdfs) == 0
+    clock.pass_(400 * 86_400)  # switched off for a year
+    assert Folder(inbox, max_bytes=10**7, clock=clock).sweep(outbox, pdfs) == 0
+    assert notes() == 4
+    outbox.close()
 
 
 def test_a_file_that_is_being_written_waits(inbox: Path, outbox: Outbox, pdfs: ReportReader) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -173,6 +175,32 @@ def test_notes(outbox: Outbox) -> None:
     assert outbox.note("rss") == {}
     outbox.set_note("rss", {"etag": "x"})
     assert outbox.note("rss") == {"etag": "x"}
+
+
+def test_notes_that_nobody_uses_are_forgotten_and_cursors_never(tmp_path: Path, clock: Clock) -> None:
+    outbox = Outbox(tmp_path / "outbox.db", limit_bytes=10**8, retention_days=1, clock=clock)
+    outbox.set_note("cursor cls", {"newest": "x"})
+    for n in range(12_000):
+        outbox.set_note(f"file {n}", {"size": n}, lasting=False)
+    outbox.set_note("pdf 1", {"done": True}, lasting=False)
+    assert outbox.forget_notes("file ", []) == 0
+    clock.pass_(86_401)
+    in_use = [f"file {n}" for n in range(0, 12_000, 2)]
+    assert outbox.forget_notes("file ", [*in_use, "cursor cls", "file that never was"]) == 6000
+    assert outbox.note("file 2") and not outbox.note("file 3") and outbox.note("cursor cls") and outbox.note("pdf 1")
+    clock.pass_(86_401)
+    assert outbox.forget_notes("", []) == 6001
+    assert outbox.note("cursor cls")
+
+
+def test_an_outbox_of_before_learns_to_forget(tmp_path: Path, clock: Clock) -> None:
+    with sqlite3.connect(tmp_path / "outbox.db") as old:
+        old.execute("CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        old.executemany("INSERT INTO notes VALUES (?, '{}')", [("cursor cls",), ("file a",), ("pdf 1",)])
+    old.close()
+    for _ in range(2):
+        outbox = Outbox(tmp_path / "outbox.db", limit_bytes=10**8, clock=lambda: time.time() + 91 * 86400)
+    assert outbox.forget_notes("file ", []) == 1 and outbox.forget_notes("", []) == 1
 
 
 def test_a_damaged_file_is_named_with_a_remedy(tmp_path: Path) -> None:
