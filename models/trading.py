@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 Session = Literal["pre_open", "morning", "midday", "afternoon", "after_close", "closed"]
 
-_BOUNDS: Final = ((time(9, 30), "pre_open"), (time(11, 30), "morning"), (time(13), "midday"), (time(15), "afternoon"))
+# When the sessions of a trading day end, but for the last one.
+BOUNDS: Final = ((time(9, 30), "pre_open"), (time(11, 30), "morning"), (time(13), "midday"), (time(15), "afternoon"))
 _FIRST: Final = "2005-01-01"
 
 
@@ -58,7 +59,7 @@ def session_of(moment: datetime) -> Session:
     local = _local(moment)
     if not is_trading_day(local.date()):
         return "closed"
-    for end, name in _BOUNDS:
+    for end, name in BOUNDS:
         if local.time() < end:
             return name  # type: ignore[return-value]
     return "after_close"

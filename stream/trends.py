@@ -1,23 +1,28 @@
-"""Keeps `trends`, the counts by hour and day, in step with the tables of truth.
+"""Keeps `trends`, the counts by minute, hour, trading session and day, in step with the tables of truth.
 
 A sum that is carried along is wrong as soon as a document is stored twice, comes late or changes its themes, and
-distinct stories don't add up at all. So nothing is carried along: the days of which something was stored since the last
-refresh are counted anew, with FINAL, and what no longer has a count gets a tombstone. The version of a row is the
-microsecond at which its refresh began, and the highest one says how far the refreshes have come.
+distinct stories don't add up at all. So nothing is carried along: the hours and days of which something was stored
+since the last refresh are counted anew, with FINAL, and what no longer has a count gets a tombstone. How far the
+refreshes have come is noted last, so that one that was cut off is done again.
+
+Times are the store's own, and a refresh's version is above the last one's: a clock that is set back, here or there,
+makes no count wrong.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from time import monotonic, sleep
 
 from clickhouse_connect.driver.client import Client
 
-from stream.rows import microseconds
+from models.trading import BOUNDS, SHANGHAI, is_trading_day
+from stream.rows import moment_of
 from stream.store import StoreAway, first_line
 
 log = logging.getLogger(__name__)
@@ -25,74 +30,152 @@ log = logging.getLogger(__name__)
 OVERLAP = 30_000_000  # microseconds: inserts that were under way when the last refresh began
 DAYS_AT_ONCE = 31  # bounds the memory of one statement
 
-_BUCKETS = {
-    "hour": "toStartOfHour(published_at, 'Asia/Shanghai')",
-    "day": "toStartOfDay(published_at, 'Asia/Shanghai')",
+# Dimension -> the table of truth, its column, and the column of the document's id.
+_DIMENSIONS = {
+    "theme": ("document_themes", "theme", "document_id"),
+    "security": ("mentions", "code", "document_id"),
+    "source": ("documents", "source", "id"),
 }
-_SOURCES = {"theme": ("document_themes", "theme"), "security": ("mentions", "code")}
+_MINUTES = "toHour(published_at) * 60 + toMinute(published_at)"
+_REACHED = """
+SELECT toUnixTimestamp64Micro(now64(6)), toUnixTimestamp64Micro(argMax(reached, version)), max(version)
+FROM trend_refreshes
+"""
 _TOUCHED = """
-SELECT DISTINCT toDate(published_at, 'Asia/Shanghai') AS day FROM documents
-WHERE stored_at >= fromUnixTimestamp64Micro({since:Int64}) ORDER BY day
+SELECT DISTINCT toUnixTimestamp(toStartOfHour(published_at)) AS hour FROM documents
+WHERE stored_at >= fromUnixTimestamp64Micro({since:Int64}) ORDER BY hour
 """
 _COUNT = """
 INSERT INTO trends
-SELECT '{step}', '{dimension}', {key} AS key, toDateTime64({bucket}, 3, 'Asia/Shanghai') AS bucket,
-    count(), uniqExact(document_id), uniqExact(if(story_id = '', document_id, story_id)),
+    (step, dimension, key, bucket, session, mentions, documents, stories, publishers, sentiment_score,
+     positive, neutral, negative, expires_on, version)
+WITH bucket_of.1 AS step, bucket_of.2 AS bucket, bucket_of.3 AS session
+SELECT step, '{dimension}', {key} AS key, bucket, session,
+    count(), uniqExact({id}), uniqExact(if(story_id = '', {id}, story_id)),
     uniqExact(if(publisher = '', source, publisher)), avg(sentiment_score),
     countIf(sentiment = 'positive'), countIf(sentiment = 'neutral'), countIf(sentiment = 'negative'),
-    {{version:UInt64}}, 0
-FROM {table} FINAL WHERE toDate(published_at, 'Asia/Shanghai') IN {{days:Array(Date)}}
-GROUP BY key, bucket
+    if(step = 'minute', toDate(bucket) + {{minute_days:UInt16}}, toDate('2149-06-06')), {{version:UInt64}}
+FROM {table} FINAL ARRAY JOIN {buckets} AS bucket_of
+WHERE published_at >= fromUnixTimestamp({{first:UInt32}}) AND published_at < fromUnixTimestamp({{end:UInt32}})
+    AND toDate(published_at) IN {{days:Array(Date)}}
+    AND (step IN ('session', 'day') OR toUnixTimestamp(toStartOfHour(published_at)) IN {{hours:Array(UInt32)}})
+    AND (step != 'minute' OR toDate(published_at) >= {{minutes_from:Date}})
+GROUP BY step, key, bucket, session
 """
 _BURY = """
-INSERT INTO trends (step, dimension, key, bucket, version, is_deleted)
-SELECT step, dimension, key, bucket, {version:UInt64}, 1 FROM trends FINAL
-WHERE toDate(bucket, 'Asia/Shanghai') IN {days:Array(Date)} AND version < {version:UInt64}
+INSERT INTO trends (step, dimension, key, bucket, expires_on, version, is_deleted)
+SELECT step, dimension, key, bucket, expires_on, {version:UInt64}, 1 FROM trends FINAL
+WHERE bucket >= fromUnixTimestamp({first:UInt32}) AND bucket < fromUnixTimestamp({end:UInt32})
+    AND toDate(bucket) IN {days:Array(Date)}
+    AND (step IN ('session', 'day') OR toUnixTimestamp(toStartOfHour(bucket)) IN {hours:Array(UInt32)})
+    AND version < {version:UInt64}
 """
 
 
-def touched(client: Client) -> list[date]:
-    """The days (in Shanghai) of which something was stored since the last refresh."""
-    since = int(client.query("SELECT max(version) FROM trends").result_rows[0][0])
-    rows = client.query(_TOUCHED, parameters={"since": max(0, since - OVERLAP)}).result_rows
-    return [row[0] for row in rows]
+@dataclass(frozen=True)
+class Due:
+    """What a refresh has to count: the hours (their beginnings, in order) of which something was stored since the last.
+
+    reached: the store's time before the hours were asked for; version: of the rows to be written.
+    """
+
+    hours: Sequence[int]  # seconds since 1970
+    reached: int  # microseconds since 1970
+    version: int
 
 
-def refresh(client: Client, days: Sequence[date], now: datetime) -> None:
-    """Count the days anew. A refresh that was cut off is made up for by the next one of the same days."""
-    version = microseconds(now)
+def due(client: Client) -> Due:
+    """The hours of which something was stored since the last refresh, overlap included."""
+    now, reached, version = client.query(_REACHED).result_rows[0]
+    # Of a store whose clock was set back, what was stored since then has times before `reached`.
+    since = max(0, min(reached, now) - OVERLAP)
+    rows = client.query(_TOUCHED, parameters={"since": since}).result_rows
+    return Due([row[0] for row in rows], now, max(now, version + 1))
+
+
+def refresh(client: Client, due: Due, *, minute_days: int) -> None:
+    """Count the hours, and their days and sessions, anew. Minutes are counted for the last `minute_days` days only."""
+    today = moment_of(due.reached).astimezone(SHANGHAI).date()
+    hours_of: dict[date, list[int]] = {}
+    for hour in due.hours:
+        hours_of.setdefault(datetime.fromtimestamp(hour, SHANGHAI).date(), []).append(hour)
+    days = sorted(hours_of)
     for start in range(0, len(days), DAYS_AT_ONCE):
-        values = {"version": version, "days": list(days[start : start + DAYS_AT_ONCE])}
-        for dimension, (table, key) in _SOURCES.items():
-            for step, bucket in _BUCKETS.items():
-                sql = _COUNT.format(step=step, dimension=dimension, key=key, bucket=bucket, table=table)
-                client.command(sql, parameters=values)
+        some = days[start : start + DAYS_AT_ONCE]
+        values = {
+            "version": due.version,
+            "days": some,
+            "hours": [hour for day in some for hour in hours_of[day]],
+            "first": _midnight(some[0]),
+            "end": _midnight(some[-1] + timedelta(days=1)),
+            "trading_days": [day for day in some if is_trading_day(day)],
+            "minute_days": minute_days,
+            "minutes_from": today - timedelta(days=minute_days),
+        }
+        for dimension, (table, key, id_) in _DIMENSIONS.items():
+            sql = _COUNT.format(dimension=dimension, table=table, key=key, id=id_, buckets=_buckets())
+            client.command(sql, parameters=values)
         client.command(_BURY, parameters=values)
+    client.insert("trend_refreshes", [[moment_of(due.reached), due.version]], column_names=["reached", "version"])
+
+
+def _midnight(day: date) -> int:
+    return max(0, int(datetime.combine(day, time.min, SHANGHAI).timestamp()))
+
+
+def _buckets() -> str:
+    """SQL: the (step, beginning, session) of each bucket that a row falls in."""
+    begins, names, begin = [], [], 0
+    for end, name in BOUNDS:
+        minute = end.hour * 60 + end.minute
+        begins.append(f"{_MINUTES} < {minute}, {begin}")
+        names.append(f"{_MINUTES} < {minute}, '{name}'")
+        begin = minute
+    closed = "toDate(published_at) NOT IN {trading_days:Array(Date)}"
+    session = f"multiIf({closed}, 'closed', {', '.join(names)}, 'after_close')"
+    minutes = f"multiIf({closed}, 0, {', '.join(begins)}, {begin})"
+    day = "toStartOfDay(published_at)"
+    parts = {
+        "minute": ("toStartOfMinute(published_at)", "''"),
+        "hour": ("toStartOfHour(published_at)", "''"),
+        "session": (f"addMinutes({day}, {minutes})", session),
+        "day": (day, "''"),
+    }
+    tuples = (
+        f"('{step}', toDateTime64({bucket}, 3, 'Asia/Shanghai'), {name})" for step, (bucket, name) in parts.items()
+    )
+    return f"[{', '.join(tuples)}]"
 
 
 class Refresher(threading.Thread):
     """Refreshes every `interval` seconds while `active`, less often where a refresh takes long.
 
-    connect: a client of its own, or `StoreAway`.
+    connect: a client of its own, or `StoreAway`; minute_days: how long minutes are kept.
     """
 
-    def __init__(self, connect: Callable[[], Client], *, active: Callable[[], bool], interval: float = 5.0) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Client],
+        *,
+        active: Callable[[], bool],
+        minute_days: int,
+        interval: float = 5.0,
+    ) -> None:
         super().__init__(name="trends", daemon=True)
-        self._connect, self._active, self._interval = connect, active, interval
+        self._connect, self._active, self._minute_days, self._interval = connect, active, minute_days, interval
         self._client: Client | None = None
 
     def run(self) -> None:
         pause = self._interval
         while True:
-            time.sleep(pause)
+            sleep(pause)
             if not self._active():
                 continue
-            began = time.monotonic()
+            began = monotonic()
             try:
                 self._client = self._client or self._connect()
-                now = datetime.now(UTC)
-                if days := touched(self._client):
-                    refresh(self._client, days, now)
+                if (work := due(self._client)).hours:
+                    refresh(self._client, work, minute_days=self._minute_days)
             except Exception as error:  # noqa: BLE001 - the trends wait; the stream goes on
                 log.warning(
                     "trends are not refreshed: %s", error if isinstance(error, StoreAway) else first_line(error)
@@ -101,4 +184,4 @@ class Refresher(threading.Thread):
                     if self._client:
                         self._client.close()
                 self._client = None
-            pause = max(self._interval, 10 * (time.monotonic() - began))
+            pause = max(self._interval, 10 * (monotonic() - began))

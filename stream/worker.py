@@ -73,6 +73,7 @@ class Worker:
         Refresher(
             lambda: connect(settings, writer=True),
             active=lambda: any(topic == ANALYSES for topic, _ in self._assigned()),
+            minute_days=settings.stream.minute_days,
         ).start()
         metrics.READY.set_function(lambda: not self._ready())
         log.info("joining the workers of %s", ",".join(settings.kafka_servers))
