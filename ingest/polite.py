@@ -2,26 +2,25 @@
 
 `Fetcher.get` waits until the host may be asked again, obeys robots.txt, follows redirects itself, and reads no more
 than `max_bytes` and no longer than `seconds`. What fails is a `FetchError`, which says whether and when to try again.
-Addresses that users or documents give go through a fetcher with `public_only`: every connection, that of a redirect
-too, is made to an address that was looked up and found public, so neither redirects nor a second DNS answer lead
-inside the network.
+Addresses that users or documents give go through a fetcher with `public_only`: `deploy.guard` looks at every
+connection, so neither redirects nor a second DNS answer lead inside the network.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import random
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 from urllib.robotparser import RobotFileParser
 
-import httpcore
 import httpx
+
+from deploy.guard import Blocked, guarded
 
 log = logging.getLogger(__name__)
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log whole addresses, keys included
@@ -68,7 +67,7 @@ class Fetcher:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._robots = robots
+        self._robots, self._public_only = robots, public_only
         self._host_seconds = host_seconds
         self._seconds = seconds
         self._max_bytes = max_bytes
@@ -77,7 +76,6 @@ class Fetcher:
         self._free_at: dict[str, float] = {}
         self._rules: dict[str, tuple[float, RobotFileParser]] = {}
         self._client = httpx.Client(
-            transport=_PublicTransport() if public_only else None,
             headers={"User-Agent": USER_AGENT},
             timeout=httpx.Timeout(15.0, connect=5.0),
             follow_redirects=False,
@@ -119,9 +117,12 @@ class Fetcher:
         try:
             sent = dict(headers) | ({"Content-Type": "application/json"} if json else {})
             method = "POST" if form or json else "GET"
-            with self._client.stream(method, url, headers=sent, data=form, content=json) as reply:
+            with (
+                guarded() if self._public_only else nullcontext(),
+                self._client.stream(method, url, headers=sent, data=form, content=json) as reply,
+            ):
                 body = self._body(reply, deadline)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, Blocked, ValueError) as error:
             raise FetchError(f"{shown(url)}: {error or type(error).__name__}") from error
         if reply.status_code >= 400:
             after = reply.headers.get("retry-after", "")
@@ -194,53 +195,3 @@ def wait_after(failures: int, interval: float, retry_after: float = 0.0) -> floa
     if not failures:
         return interval * random.uniform(0.9, 1.1)
     return max(retry_after, min(MAX_WAIT_SECONDS, interval * 2.0 ** min(failures, 12)) * random.uniform(0.7, 1.0))
-
-
-# ---------------------------------------------------------------------- only public addresses
-
-
-def public_addresses(host: str, port: int) -> list[str]:
-    """The host's addresses. Raises httpcore.ConnectError when one of them is not public, or there is none."""
-    try:
-        found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    except (OSError, UnicodeError) as error:
-        raise httpcore.ConnectError(f"{host} is not known: {error}") from error
-    for text in found:
-        if not is_public(text):
-            raise httpcore.ConnectError(f"{host} is {text}, which is not a public address")
-    return found
-
-
-def is_public(text: str) -> bool:
-    """Whether an IP address is on the public internet, also when it wears another notation's clothes."""
-    address = ipaddress.ip_address(text.split("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inner is not None:
-            return inner.is_global and not inner.is_multicast
-        if address in ipaddress.ip_network("64:ff9b::/96"):
-            return is_public(str(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)))
-    return address.is_global and not address.is_multicast
-
-
-class _PublicBackend(httpcore.SyncBackend):
-    """Connects to the very address that was checked, so a second look-up can't answer otherwise."""
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        return super().connect_tcp(public_addresses(host, port)[0], port, timeout, local_address, socket_options)
-
-
-class _PublicTransport(httpx.HTTPTransport):
-    def __init__(self) -> None:
-        super().__init__(trust_env=False)
-        self._pool.close()
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False), network_backend=_PublicBackend()
-        )

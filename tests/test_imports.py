@@ -8,8 +8,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ALLOWED = {
     "models": [],
-    "stream": ["models", "deploy.settings"],
-    "ingest": ["models", "deploy.settings", "stream.records"],
+    "stream": ["models", "deploy.settings", "deploy.guard"],
+    "ingest": ["models", "deploy.settings", "deploy.guard", "stream.records"],
     "dashboard": ["models", "deploy.settings", "stream.queries"],
     "deploy": ["models", "stream", "ingest", "dashboard"],
 }

@@ -19,8 +19,9 @@ from pathlib import Path
 
 from clickhouse_connect.driver.client import Client
 
+from deploy import guard
 from deploy.settings import Settings, secret
-from stream.alerts import guard, windows
+from stream.alerts import windows
 from stream.alerts.channels import Channel, ChannelBook, Safe, resolve
 from stream.alerts.deliver import Lanes, Postman, Target
 from stream.alerts.facts import of_document, of_signal

@@ -11,13 +11,14 @@ from urllib.parse import unquote, urlsplit
 import httpx
 from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
 
+from deploy.guard import Blocked, Network, guarded
 from stream.alerts.channels import WEBHOOKS, Channel
 from stream.alerts.escape import Format
-from stream.alerts.guard import Blocked, Network, guarded
 from stream.alerts.message import Message
 
 TIMEOUT = 10.0
 REFUSED_STATUS = frozenset([400, 405, 410, 413, 414, 415, 422])  # the same message would be refused again
+_REMEDY = "a channel may reach it only where the operator lists its network in FENGXIANG_ALERTS__ALLOW_NETWORKS"
 _FORMATS: dict[str, Format] = {"markdown": "markdown", "html": "html"}
 
 
@@ -47,7 +48,7 @@ class Sender:
 
     def send(self, channel: Channel, message: Message) -> None:
         """Hand it over. Raises `NotDelivered`."""
-        with guarded(self._private) as blocked:
+        with guarded(self._private, _REMEDY) as blocked:
             try:
                 if channel.kind in WEBHOOKS:
                     self._post(channel, message)

@@ -42,7 +42,7 @@ class Vendor:
 
 
 @contextmanager
-def vendor(answer: Answer) -> Iterator[Vendor]:
+def vendor(answer: Answer, *, host: str = "127.0.0.1") -> Iterator[Vendor]:
     """Serve until the block ends. /robots.txt is 404 unless `answer` gives it."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -78,9 +78,9 @@ def vendor(answer: Answer) -> Iterator[Vendor]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((host, 0), Handler)
     server.daemon_threads = True
-    made = Vendor(f"http://127.0.0.1:{server.server_port}", answer, [])
+    made = Vendor(f"http://{host}:{server.server_port}", answer, [])
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:

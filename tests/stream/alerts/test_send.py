@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.alerts import escape, guard
+from deploy.guard import networks
+from stream.alerts import escape
 from stream.alerts.channels import Channel, Safe, check
 from stream.alerts.deliver import Lanes, Target
 from stream.alerts.facts import Fact
@@ -28,7 +27,7 @@ from tests.stream.alerts.receivers import Mail, Webhook
 
 AT = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)
 LINKS = Links("http://board", "http://pages", "key")
-LOOPBACK = guard.networks("127.0.0.0/8")
+LOOPBACK = networks("127.0.0.0/8")
 HOSTILE = '涨停@all\r\nBcc: x@y\n[点我](http://evil) <script>**粗** <at user_id="all">\u202e`x`'
 
 
@@ -140,35 +139,6 @@ def test_a_name_that_resolves_differently_the_second_time_is_not_reached(
     with pytest.raises(NotDelivered, match=r"127\.0\.0\.1"):
         Sender().send(channel("http://harmless.example/hook"), message())
     assert asked and not webhook.received
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["127.0.0.1", "10.1.2.3", "169.254.169.254", "192.168.0.1", "100.64.0.1", "0.0.0.0", "::1", "::ffff:127.0.0.1",
-     "fe80::1%eth0", "fc00::1", "224.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "localhost"],
-)  # fmt: skip
-def test_addresses_that_are_not_public(address: str) -> None:
-    assert not guard.allowed(address)
-
-
-def test_addresses_that_are_public_or_allowed() -> None:
-    assert guard.allowed("93.184.216.34") and guard.allowed("2606:2800:220:1::1")
-    assert guard.allowed("10.1.2.3", guard.networks("10.0.0.0/8, 127.0.0.1"))
-    assert guard.allowed("::ffff:10.1.2.3", guard.networks("10.0.0.0/8"))
-    assert not guard.allowed("10.1.2.3", (ipaddress.ip_network("10.1.2.4/32"),))
-
-
-def test_the_guard_concerns_its_thread_and_block_only(webhook: Webhook) -> None:
-    def reach() -> None:
-        socket.create_connection(("127.0.0.1", webhook.port), 2).close()
-
-    with guard.guarded():
-        with pytest.raises(guard.Blocked):
-            reach()
-        other = threading.Thread(target=reach)
-        other.start()
-        other.join()
-    reach()
 
 
 # ---------------------------------------------------------------------- addresses of channels

@@ -1,8 +1,9 @@
-"""Keeps deliveries out of private networks: nothing inside `guarded` can open a connection to a private address.
+"""Keeps requests out of private networks: nothing inside `guarded` can open a connection to a private address.
 
-An audit hook sees every connection that Python opens, with the numeric address, whichever library opens it. So a name
-that resolves to another address the second time, a redirect and a channel's own client are all covered. The rest of
-the process, which talks to the store on loopback, is not concerned.
+For addresses that users, documents or vendors name. An audit hook sees every connection that Python opens, with the
+numeric address, whichever library opens it. So a name that resolves to another address the second time, a redirect and
+a library's own client are all covered. The rest of the process, which talks to Kafka and the store on loopback, is not
+concerned.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _EVENTS = frozenset(["socket.connect", "socket.sendto", "socket.sendmsg"])
-_rules: ContextVar[tuple[tuple[Network, ...], list[str]] | None] = ContextVar("guard", default=None)
+_rules: ContextVar[tuple[tuple[Network, ...], str, list[str]] | None] = ContextVar("guard", default=None)
 _installed = threading.Lock()
 _hooked = False
 
 
 class Blocked(OSError):
-    """A delivery tried to reach an address that it may not; the text says how the operator can allow it."""
+    """A request tried to reach an address that it may not."""
 
 
 def networks(text: str) -> tuple[Network, ...]:
@@ -39,25 +41,26 @@ def allowed(address: str, private: Sequence[Network] = ()) -> bool:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False  # a name: whoever connects must have resolved it
-    forms = [ip]
-    if isinstance(ip, ipaddress.IPv6Address):  # an IPv4 address may hide inside
-        forms += [inner for inner in (ip.ipv4_mapped, ip.sixtofour, ip.teredo and ip.teredo[1]) if inner]
+    inner: list[Address] = []  # an IPv4 address may hide in an IPv6 one, and is where it leads
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = [hidden for hidden in (ip.ipv4_mapped, ip.sixtofour, ip.teredo and ip.teredo[1]) if hidden]
         if ip in ipaddress.ip_network("64:ff9b::/96"):
-            forms.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
-    if any(form in network for form in forms for network in private if form.version == network.version):
+            inner.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
+    if any(form in network for form in (ip, *inner) for network in private if form.version == network.version):
         return True
-    return all(form.is_global and not form.is_multicast for form in forms)
+    return all(form.is_global and not form.is_multicast for form in inner or [ip])
 
 
 @contextmanager
-def guarded(private: Sequence[Network] = ()) -> Iterator[list[str]]:
+def guarded(private: Sequence[Network] = (), remedy: str = "") -> Iterator[list[str]]:
     """In this context (and threads that take it over), only public addresses (and those networks) can be reached.
 
-    Gives a list that receives the reason of each refusal, for libraries that swallow the exception.
+    Gives a list that receives the reason of each refusal, for libraries that swallow the exception. remedy: what the
+    reason says beside the address, such as how the operator can allow it.
     """
     _install()
     blocked: list[str] = []
-    token = _rules.set((tuple(private), blocked))
+    token = _rules.set((tuple(private), remedy, blocked))
     try:
         yield blocked
     finally:
@@ -78,17 +81,14 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     rules = _rules.get()
     if rules is None:
         return
-    private, blocked = rules
+    private, remedy, blocked = rules
     sock, address = arguments[0], arguments[1]
     if address is None:  # sent over a connection that was looked at when it was made
         return
     if getattr(sock, "family", None) not in (socket.AF_INET, socket.AF_INET6) or not isinstance(address, tuple):
-        blocked.append("a channel tried to open a local socket, which is refused")
+        blocked.append("a local socket is refused")
     elif not allowed(str(address[0]), private):
-        blocked.append(
-            f"{address[0]} is no public address: a channel may reach it only where the operator lists its network in"
-            " FENGXIANG_ALERTS__ALLOW_NETWORKS"
-        )
+        blocked.append(f"{address[0]} is not a public address" + (f": {remedy}" if remedy else ""))
     else:
         return
     raise Blocked(blocked[-1])
