@@ -42,6 +42,7 @@ class Stage:
     epochs: int
     rate: float
     weak_wires: bool
+    theme_weight: float
 
 
 def gather(data: Path, rng: random.Random, stage: Stage, labels: Path) -> list[sets.Example]:
@@ -118,7 +119,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="work folder; run again to resume")
     parser.add_argument("--labels", type=Path, default=Path(__file__).with_name("labels") / "silver.jsonl")
     parser.add_argument("--start", type=Path, help="network.pt of a first stage made before")
-    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--epochs", type=int, default=2, help="of the first stage, over everything")
     parser.add_argument("--polish", type=int, default=2, help="epochs of the second, with fewer weak labels")
     parser.add_argument("--minutes", type=float, default=1e9, help="ceiling of each stage; the schedule follows")
@@ -135,8 +136,8 @@ def main() -> None:
     torch.manual_seed(args.seed)
     network = Network(load_encoder(args.base, args.layers), len(built_in().ids))
     stages = [
-        Stage("first", args.scale, 3, args.epochs, args.rate, True),
-        Stage("polish", args.scale * 0.25, 3, args.polish, args.rate / 2, False),
+        Stage("first", args.scale, 3, args.epochs, args.rate, True, 3.0),
+        Stage("polish", args.scale * 0.25, 3, args.polish, args.rate / 2, False, 6.0),
     ]
     if args.start:
         network.load_state_dict(torch.load(args.start))
@@ -150,7 +151,8 @@ def main() -> None:
         seen[stage.name] = dict(Counter(example.source for example in made))
         print(json.dumps({"stage": stage.name, "examples": seen[stage.name]}), flush=True)
         teacher = teach(args.base, made, tokens, args.out / "teacher.npz")
-        fit(network, made, tokens, Plan(stage.epochs, stage.rate, seed=args.seed, minutes=args.minutes), teacher, work)
+        plan = Plan(stage.epochs, stage.rate, seed=args.seed, minutes=args.minutes, theme_weight=stage.theme_weight)
+        fit(network, made, tokens, plan, teacher, work)
         torch.save(network.state_dict(), work / "network.pt")
     weights = args.out / "weights"
     weights.mkdir(exist_ok=True)

@@ -183,6 +183,18 @@ def finese(labels: Path) -> list[Example]:
     return made
 
 
+def without_cues(example: Example, filler: str) -> Example:
+    """The example with every cue of the built-in themes overwritten with `filler`, one character; length kept."""
+
+    def cover(text: str) -> str:
+        chars = list(text)
+        for cue in built_in().find(text):
+            chars[cue.start : cue.end] = filler * (cue.end - cue.start)
+        return "".join(chars)
+
+    return replace(example, title=cover(example.title), body=cover(example.body))
+
+
 # ---------------------------------------------------------------------------------------------- wires and report titles
 
 _TAG_TONES = {

@@ -16,9 +16,8 @@ from torch import nn
 
 from models.reading import plain, read
 from models.records import Span
-from models.themes import built_in
 from models.tokens import Tokens, token_weights
-from models.train.examples import Example
+from models.train.examples import Example, without_cues
 from models.train.network import Network, Output, allowed_loss
 
 FILLERS = " 某X*□"
@@ -33,25 +32,13 @@ class Item:
     targets: list[tuple[int, list[int], list[int]]]  # index into the example's targets, its tokens, its clause's tokens
 
 
-def mask_cues(title: str, body: str, rng: random.Random) -> tuple[str, str]:
-    """The text with every theme cue overwritten, length kept."""
-    filler = rng.choice(FILLERS)
-    texts = []
-    for text in (title, body):
-        chars = list(text)
-        for cue in built_in().find(text):
-            chars[cue.start : cue.end] = filler * (cue.end - cue.start)
-        texts.append("".join(chars))
-    return texts[0], texts[1]
-
-
 def prepare(examples: Sequence[Example], tokens: Tokens, rng: random.Random, masked: float = 0.0) -> list[Item]:
     """Windows and tokens of each example; `masked` is the share whose cues are overwritten."""
     made: list[tuple[Example, str, list[tuple[int, list[tuple[int, int]], list[tuple[int, int]]]]]] = []
     for example in examples:
-        title, body = plain(example.title), plain(example.body)
         if masked and any(example.themes.values()) and rng.random() < masked:
-            title, body = mask_cues(title, body, rng)
+            example = without_cues(example, rng.choice(FILLERS))
+        title, body = plain(example.title), plain(example.body)
         spans = [Span(f, s, e) for target in example.targets for f, s, e in target.spans]
         window = read(title, body, spans)[0]
         targets = []
@@ -113,7 +100,9 @@ def run(network: Network, items: Sequence[Item], batch: Sequence[int], pad: int)
         )  # fmt: skip
 
 
-def loss_of(output: Output, rows: Sequence[Item], teacher: dict[str, np.ndarray]) -> torch.Tensor:
+def loss_of(
+    output: Output, rows: Sequence[Item], teacher: dict[str, np.ndarray], theme_weight: float = 3.0
+) -> torch.Tensor:
     """The sum of each head's loss over the rows that have its label."""
     total = output.tone.new_zeros(())
     style = torch.tensor([row.example.style for row in rows])
@@ -148,7 +137,7 @@ def loss_of(output: Output, rows: Sequence[Item], teacher: dict[str, np.ndarray]
         each = nn.functional.binary_cross_entropy_with_logits(
             output.themes[list(at), list(which)], torch.tensor(value, dtype=torch.float32), reduction="none"
         )
-        total = total + 3.0 * (each * torch.tensor(weight)).sum() / (len(rows) * output.themes.shape[1])
+        total = total + theme_weight * (each * torch.tensor(weight)).sum() / (len(rows) * output.themes.shape[1])
     taught = [i for i, row in enumerate(rows) if row.example.embed and row.example.key in teacher]
     if taught:
         goal = torch.from_numpy(np.stack([teacher[rows[i].example.key] for i in taught])).float()
@@ -164,7 +153,8 @@ class Plan:
     epochs: int
     rate: float
     budget: int = 1536
-    masked: float = 0.3
+    masked: float = 0.4
+    theme_weight: float = 3.0
     seed: int = 0
     minutes: float = 1e9  # stop early; the schedule then follows the clock
 
@@ -203,7 +193,9 @@ def fit(
                 group["lr"] = (
                     rate * min(1.0, (epoch * len(todo) + step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * done))
                 )
-            loss = loss_of(run(network, items, batch, tokens.pad), [items[i] for i in batch], teacher)
+            loss = loss_of(
+                run(network, items, batch, tokens.pad), [items[i] for i in batch], teacher, plan.theme_weight
+            )
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 from sklearn.linear_model import LogisticRegression
 
 from models.ngrams import SIZE, around, features
 from models.reading import plain, read
 from models.records import Span
 from models.themes import built_in
-from models.train.examples import NEGATIVE, NEUTRAL, POSITIVE, POST, Example
+from models.train.examples import NEGATIVE, NEUTRAL, POSITIVE, POST, Example, without_cues
 
 CLASS = {NEGATIVE: 0, NEUTRAL: 1, POSITIVE: 2}
 Text = tuple[str, str]
@@ -54,7 +54,10 @@ def _head(x: csr_matrix, y: np.ndarray, weight: np.ndarray, strength: float) -> 
 
 
 def fit_wide(examples: Sequence[Example], path: Path) -> None:
-    """Fit all heads and write them. Examples labelled by hand count four times the others."""
+    """Fit all heads and write them. Examples labelled by hand count four times the others.
+
+    For the themes each text that has one is read a second time with its cues overwritten.
+    """
 
     def weight(e: Example) -> float:
         return 4.0 if e.source == "silver" else e.weight
@@ -66,10 +69,13 @@ def fit_wide(examples: Sequence[Example], path: Path) -> None:
     x = matrix(texts, idf)
     stored: dict[str, np.ndarray] = {"idf": idf}
     columns = []
+    covered = [without_cues(e, "某") for e in unique if any(e.themes.values())]
+    themed = unique + covered
+    seen = vstack([x, matrix([document_text(e) for e in covered], idf)]).tocsr()
     for theme in range(len(built_in().ids)):
-        rows = [i for i, e in enumerate(unique) if theme in e.themes]
-        y = np.array([unique[i].themes[theme] for i in rows])
-        columns.append(_head(x[rows], y, np.array([weight(unique[i]) for i in rows]), 20.0))
+        rows = [i for i, e in enumerate(themed) if theme in e.themes]
+        y = np.array([themed[i].themes[theme] for i in rows])
+        columns.append(_head(seen[rows], y, np.array([weight(themed[i]) for i in rows]), 20.0))
     stored["themes.weight"] = np.concatenate([w for w, _ in columns], 1)
     stored["themes.bias"] = np.concatenate([b for _, b in columns])
     for name, style in (("news", False), ("post", True)):
