@@ -55,6 +55,9 @@ _OTHER_BODY = re.compile(r"(?:职业|技术|科技){0,2}学院|大学|中学|小
 _CONTEST = re.compile(
     r"[^,。:;、]{0,6}?(?:公开赛|冠军赛|大师赛|锦标赛|联谊赛|邀请赛|高尔夫|杯赛|车队|车手|战队|球迷|主场)"
 )
+_PARTNERSHIP = re.compile(
+    r"(?:(?![等成设立参持收认出与和及])[\u4e00-\u9fff]){0,12}(?:\([\u4e00-\u9fff]{2,6}\))?合伙企业"
+)
 _FUND = re.compile(r"基金|etf|混合|债|lof|指数|联接|理财|转债")
 
 
@@ -100,9 +103,17 @@ def bracketed(text: str, start: int, end: int) -> bool:
     return start > 0 and end < len(text) and text[start - 1] == "【" and text[end] == "】"
 
 
-def tells_of_contests(text: str) -> bool:
-    """Whether the text may speak of sport, where a company's name may be a contest's or a team's."""
-    return "赛" in text or "车队" in text or "车手" in text or "战队" in text or "球迷" in text or "主场" in text
+def borrows_names(text: str) -> bool:
+    """Whether the text may speak of sport or partnerships, where a company's name may be another body's or a part."""
+    return (
+        "赛" in text
+        or "车队" in text
+        or "车手" in text
+        or "战队" in text
+        or "球迷" in text
+        or "主场" in text
+        or "合伙企业" in text
+    )
 
 
 def barred(text: str, start: int, end: int, pattern: Pattern) -> str:
@@ -118,7 +129,7 @@ def barred(text: str, start: int, end: int, pattern: Pattern) -> str:
         return "other_meaning"
     if pattern.level != "noun" and _CONTEST.match(text, end):
         return "other_meaning"  # the sponsor's name on a contest or a team
-    if _OTHER_BODY.match(text, end):
+    if _OTHER_BODY.match(text, end) or _PARTNERSHIP.match(text, end):
         return "other_meaning"
     if pattern.text.endswith("银行") and after in ("业", "间"):
         return "other_meaning"

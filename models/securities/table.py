@@ -10,13 +10,15 @@ import csv
 import hashlib
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 
 DATA = Path(__file__).with_name("data")
+
+BEFORE_LISTING = timedelta(days=183)  # how long before its first day a company is already news as a stock
 
 _BARE = re.compile(
     r"(?:(?P<market>sh|sz|bj|hk)[.:]?)?(?P<digits>\d{1,6})(?:[.](?P<suffix>sh|ss|sz|bj|hk))?", re.IGNORECASE
@@ -51,6 +53,15 @@ class Security(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     listed: date | None = None
     delisted: date | None = None
     also: tuple[str, ...] = ()  # its former codes and its other listings
+
+    def on_market(self, day: date) -> bool:
+        """Whether its names mean a listed company on `day`: from shortly before the listing until it is gone.
+
+        A company with other listings may have been listed elsewhere before: only its leaving counts.
+        """
+        if self.delisted is not None and day >= self.delisted:
+            return False
+        return self.listed is None or bool(self.also) or day >= self.listed - BEFORE_LISTING
 
 
 class SecuritiesTable:

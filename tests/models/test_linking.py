@@ -55,6 +55,8 @@ def codes(result):
         "阿里·哈梅内伊",
         "meta-analysis",
         "海上力拓展新局",
+        "杭州某某鸿智科技发展合伙企业（有限合伙）举牌",
+        "苏州立讯精密投资（有限）合伙企业",
     ],
 )
 def test_a_word_a_place_or_a_person_is_no_company(linker, text):
@@ -188,6 +190,23 @@ def test_another_company_is_not_taken_for_the_end_of_its_name(linker):
 def test_a_name_belongs_to_who_bore_it_on_the_day(linker, year, code):
     day = datetime(year, 5, 6, tzinfo=UTC)
     assert codes(linker.link("东方明珠公告，拟回购股份", "", published_at=day)) == [code]
+
+
+@pytest.mark.parametrize(
+    ("text", "day", "found"),
+    [
+        ("SpaceX公布试飞结果", datetime(2023, 5, 6, tzinfo=UTC), []),
+        ("SpaceX递交招股书", datetime(2026, 5, 21, tzinfo=UTC), ["SPCX.US"]),  # soon to be listed
+        ("SpaceX涨超5%", datetime(2026, 7, 1, tzinfo=UTC), ["SPCX.US"]),
+        ("中国恒大公布重组进展", datetime(2024, 5, 6, tzinfo=UTC), ["03333.HK"]),
+        ("中国恒大公布清盘进展", datetime(2026, 5, 6, tzinfo=UTC), []),
+        ("中芯国际披露季报", datetime(2018, 5, 6, tzinfo=UTC), ["688981.SH"]),  # listed in Hong Kong before
+    ],
+)
+def test_a_name_is_a_stock_only_around_its_time_on_the_market(linker, text, day, found):
+    result = linker.link(text, "", published_at=day)
+    assert codes(result) == found
+    assert [a.reason for a in result.abstentions] == ([] if found else ["not_listed"])
 
 
 def test_a_former_name_leads_to_the_name_of_today(linker):

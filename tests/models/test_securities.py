@@ -128,6 +128,13 @@ def test_former_names_are_kept_with_their_days(table, code, former):
     assert dated.start is None or dated.start < dated.end
 
 
+def test_who_has_left_the_market_is_known(table):
+    assert table.by_code("600090").delisted is not None  # in no list of shares any more
+    assert table.by_code("839680.BJ").delisted == date(2025, 10, 9)  # got no new code
+    assert table.by_code("689009").delisted is None  # depositary receipts are in no list of shares
+    assert table.by_code("600519").delisted is None
+
+
 def test_every_company_of_the_weekly_is_in_the_table(table):
     known = {name for s in table for name in (s.name, *s.aliases, *(d.name for d in s.names))}
     assert [name for name in WEEKLY if name not in known] == []
