@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from dashboard import baseline, look
+from dashboard import baseline, look, marks
 from dashboard.panel import link
 from dashboard.safe import html, join, plain, web_address
 from dashboard.scope import Change
@@ -127,8 +127,11 @@ def theme_card(theme: str, count: Change, mean_tone: float, steps: Sequence[floa
     return link("theme", body, css="fx-card" if count.count else "fx-card quiet", theme=theme)
 
 
-def item(row: Mapping[str, Any], names: Mapping[str, str], now: datetime, text: Markup | str = "") -> Markup:
-    """One document in a list: tone, title, when, where from, themes and securities."""
+def item(
+    row: Mapping[str, Any], names: Mapping[str, str], now: datetime, text: Markup | str = "", theme: str = ""
+) -> Markup:
+    """One document in a list: tone, title, when, where from, themes and securities; in a theme's list also what says
+    that it doesn't belong there."""
     css, shape = {"positive": ("fx-up", "▲"), "negative": ("fx-down", "▼")}.get(str(row["sentiment"]), ("fx-flat", "■"))
     copies = int(row.get("copy_number") or 1)
     parts = [
@@ -136,6 +139,7 @@ def item(row: Mapping[str, Any], names: Mapping[str, str], now: datetime, text: 
         html("<span>{who}</span>", who=plain(row.get("publisher") or row["source"], 20)),
         html('<span class="fx-chip">{kind}</span>', kind=kind_name(str(row["kind"]))) if row["kind"] != "wire" else "",
         html("<span>{n}</span>", n=say("copy_of", n=copies)) if copies > 1 else "",
+        marks.chip(row.get("corrected")),
         *[theme_chip(str(t)) for t in list(row.get("themes", ()))[:3]],
         *[security_chip(str(c), names) for c in list(row.get("codes", ()))[:4]],
     ]
@@ -143,6 +147,8 @@ def item(row: Mapping[str, Any], names: Mapping[str, str], now: datetime, text: 
         parts.append(
             html('<a href="{u}" target="_blank" rel="noopener noreferrer">{t}</a>', u=url, t=say("open_source"))
         )
+    if theme:
+        parts.append(marks.wrong_theme(str(row["id"]), theme))
     return html(
         '<div class="fx-item" data-key="{key}"><span class="g {css}" title="{label}">{shape}</span>'
         '<div><div class="t">{title}</div>{text}<div class="meta">{meta}</div></div></div>',

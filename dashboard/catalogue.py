@@ -1,5 +1,7 @@
 """The words themselves: key -> (Chinese, English). Keys are grouped by page; `text.say` reads them."""
 
+from dashboard.catalogue_edits import EDIT_WORDS
+
 WORDS: dict[str, tuple[str, str]] = {
     # the frame
     "app": ("风向", "Fengxiang"),
@@ -301,4 +303,5 @@ WORDS: dict[str, tuple[str, str]] = {
     "offsets_note": ("缺失可能是死信", "absent ones may be dead letters"),
     "versions": ("模型与数据版本", "Versions"),
     "storage": ("存储", "Storage"),
+    **EDIT_WORDS,
 }

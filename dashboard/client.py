@@ -1,4 +1,6 @@
-"""The way to ClickHouse: one pooled read-only client for the process, cached answers, and errors that pages can show.
+"""The way to ClickHouse: pooled clients for the process, cached answers, and errors that pages can show.
+
+Everything is read by the read-only user; the editor, who may fill `EDITED_TABLES` alone, is used for no more than that.
 
 Every failure becomes a `StoreError` with a kind: `away` (can't be reached: pages wait and try again), `unready` (no
 tables yet) or `refused` (the statement itself).
@@ -40,8 +42,17 @@ _clients: dict[str, Any] = {}
 
 
 def client() -> Any:
-    """The shared client. It carries no session, so threads may use it at once. Raises `StoreError`."""
-    url = settings().clickhouse_url(writer=False)
+    """The shared read-only client. It carries no session, so threads may use it at once. Raises `StoreError`."""
+    return _client(settings().clickhouse_url(writer=False))
+
+
+def editor() -> Any:
+    """The shared client that fills what readers may change; None where there is none. Raises `StoreError`."""
+    url = settings().clickhouse_editor_url()
+    return _client(url) if url else None
+
+
+def _client(url: str) -> Any:
     with _lock:
         if url not in _clients:
             try:
@@ -52,11 +63,12 @@ def client() -> Any:
                     send_receive_timeout=60,
                 )
             except (ClickHouseError, OSError) as error:
-                raise _explain(error) from error
+                raise explain(error) from error
         return _clients[url]
 
 
-def _explain(error: Exception) -> StoreError:
+def explain(error: Exception) -> StoreError:
+    """The error that a page can show for one of the client's."""
     text = " ".join(str(error).split())
     code = _CODE.search(text)
     if code and int(code[1]) in _UNREADY:
@@ -75,7 +87,7 @@ def run(query: Query, settings: dict[str, Any] | None = None) -> pd.DataFrame:
             columns = client().query(f"DESCRIBE ({query.sql})", **arguments).result_rows
             frame = pd.DataFrame(columns=[row[0] for row in columns])
     except (ClickHouseError, OSError) as error:
-        raise _explain(error) from error
+        raise explain(error) from error
     return frame
 
 
@@ -93,6 +105,12 @@ def read(query: Query, *, fresh: bool = False) -> pd.DataFrame:
     """Rows of `query`, at most 20 s old (2 s if `fresh`), shared by all viewers. Raises `StoreError`."""
     frame: pd.DataFrame = (_fresh if fresh else _cached)(query.sql, query.parameters)
     return frame
+
+
+def forget() -> None:
+    """Read everything anew: something was changed."""
+    _cached.clear()
+    _fresh.clear()
 
 
 def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

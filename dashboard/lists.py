@@ -9,13 +9,13 @@ from typing import Any
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard import blocks
+from dashboard import blocks, marks
 from dashboard.client import read, rows
 from dashboard.panel import link, panel
 from dashboard.queries import documents as sql
 from dashboard.safe import html, join, marked, plain, web_address
 from dashboard.scope import Scope
-from dashboard.text import moment, number, say
+from dashboard.text import moment, number, say, theme_name
 
 PAGE = 30
 
@@ -35,8 +35,10 @@ def more_button(key: str, shown: int, limit: int) -> None:
         st.button(say("show_more"), key=f"press-{key}", on_click=press, width="stretch")
 
 
-def documents(scope: Scope, filter_: sql.Filter, key: str, names: Mapping[str, str], order: str = "newest") -> None:
-    """Documents that pass the filter, with the passage that was searched for."""
+def documents(
+    scope: Scope, filter_: sql.Filter, key: str, names: Mapping[str, str], order: str = "newest", theme: str = ""
+) -> None:
+    """Documents that pass the filter, with the passage that was searched for; `theme`: whose list this is."""
     limit = more(key)
     found = rows(read(sql.listed(scope, filter_, order, limit)))
     if not found:
@@ -47,7 +49,7 @@ def documents(scope: Scope, filter_: sql.Filter, key: str, names: Mapping[str, s
     if words:
         passages = {r["id"]: r["passage"] for r in rows(read(sql.passages(scope, filter_, [r["id"] for r in found])))}
     items = [
-        blocks.item(row, names, scope.end, found_in(plain(passages.get(row["id"]) or row["lead"], 140), words))
+        blocks.item(row, names, scope.end, found_in(plain(passages.get(row["id"]) or row["lead"], 140), words), theme)
         for row in found
     ]
     panel(html('<div class="fx-box">{items}</div>', items=join(items)), key)
@@ -104,6 +106,7 @@ def mentions(found: list[dict[str, Any]], now: datetime, key: str) -> None:
         css, shape = {"positive": ("fx-up", "▲"), "negative": ("fx-down", "▼")}.get(row["sentiment"], ("fx-flat", "■"))
         start = int(row["start"]) - int(row["sentence_start"])
         address = web_address(str(row["url"] or ""))
+        document, code = str(row["document_id"]), str(row["code"])
         facts = [
             moment(row["published_at"], now),
             plain(row["publisher"] or row["source"], 20),
@@ -120,7 +123,7 @@ def mentions(found: list[dict[str, Any]], now: datetime, key: str) -> None:
             html(
                 '<div class="fx-item" data-key="{key}"><span class="g {css}">{shape}</span><div><div'
                 ' class="q">{sentence}</div>'
-                '<div class="s">{title}</div><div class="meta">{facts}{source}</div></div></div>',
+                '<div class="s">{title}</div><div class="meta">{facts}{source}{marks}</div></div></div>',
                 key=f"{row['document_id']}-{row['field']}-{row['start']}",
                 css=css,
                 shape=shape,
@@ -134,11 +137,60 @@ def mentions(found: list[dict[str, Any]], now: datetime, key: str) -> None:
                 )
                 if address
                 else "",
+                marks=join(
+                    [
+                        marks.chip(row["corrected"]),
+                        marks.tone(document, code, str(row["sentiment"])),
+                        marks.wrong_link(document, code),
+                    ]
+                ),
             )
         )
     panel(html('<div class="fx-box">{items}</div>', items=join(items)), key)
 
 
+def corrections(found: list[dict[str, Any]], now: datetime, key: str, titles: bool = True) -> None:
+    """What readers corrected: what was said, what is right, who says so and when, and the way back."""
+    items = [
+        html(
+            '<div class="fx-item" data-key="{key}"><span class="g">✎</span><div><div class="t">{kind} <del>{said}</del>'
+            ' → {right}</div>{title}<div class="meta"><span>{by}</span><span>{at}</span>{undo}</div></div></div>',
+            key=row["id"],
+            kind=say(f"correction_{row['kind']}"),
+            said=said(row, str(row["said"])),
+            right=said(row, str(row["correction"])) if row["correction"] else say("correction_nothing"),
+            title=html(
+                '<div class="s">{t}</div>',
+                t=link("document", plain(row["title"] or row["document_id"], 100), id=str(row["document_id"])),
+            )
+            if titles
+            else "",
+            by=plain(row["by"] or say("somebody"), 30),
+            at=moment(row["at"], now),
+            undo=html("<span>{t}</span>", t=say("correction_undone")) if row["undone"] else marks.undo(str(row["id"])),
+        )
+        for row in found
+    ]
+    panel(
+        html(
+            '<div class="fx-box">{head}{items}</div>',
+            head=blocks.heading(say("corrections"), say("corrections_note")),
+            items=join(items) or say("corrections_none"),
+        ),
+        key,
+    )
+
+
+def said(row: Mapping[str, Any], value: str) -> str:
+    """A correction's side in words."""
+    if row["kind"] == "theme":
+        return theme_name(value)
+    if row["kind"] == "tone":
+        return f"{plain(row['subject'], 12)} {say(value) if value in TONES else plain(value, 12)}".strip()
+    return f"{plain(row['name'], 20)} {plain(value, 12)}" if value == row["correction"] else plain(value, 20)
+
+
+TONES = ("positive", "neutral", "negative")
 SECTIONS = ("title", "lead", "body", "recommendation", "risk", "boilerplate")
 ROLES = ("subject", "peer", "recommended", "risk", "source_credit")
 WHYS = ("code", "bracket", "name", "alias", "full_name", "brand", "context", "model")

@@ -1,5 +1,6 @@
 // Shows HTML that safe.html built. Keyed children keep their nodes between updates, so nothing flickers; a reader who has
-// scrolled down stays at the same item and is told how many came in above. Links with data-page move within the app.
+// scrolled down stays at the same item and is told how many came in above. Links with data-page move within the app,
+// buttons with data-mark correct what is shown.
 function morph(from, to) {
   for (const { name } of [...from.attributes]) if (!to.hasAttribute(name)) from.removeAttribute(name);
   for (const { name, value } of [...to.attributes]) if (from.getAttribute(name) !== value) from.setAttribute(name, value);
@@ -61,6 +62,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   template.innerHTML = '<div class="fx-panel">' + data.html + "</div>";
   update(root, template.content.firstChild);
   root.onclick = (event) => {
+    const button = event.target.closest("button[data-mark]");
+    if (button) {
+      button.disabled = true;
+      setTriggerValue("mark", button.dataset.mark);
+      return;
+    }
     const link = event.target.closest("a[data-page]");
     if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
     event.preventDefault();

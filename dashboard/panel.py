@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard import state
+from dashboard import marks, state
 from dashboard.safe import html
 
 PAGES: dict[str, Any] = {}  # url path -> st.Page, filled by the app
@@ -31,12 +31,16 @@ def _component() -> Any:
 
 
 def panel(content: Markup, key: str) -> None:
-    """Show `content`; a click on one of its links opens that page."""
+    """Show `content`; a click on one of its links opens that page, on one of its marks corrects what is shown."""
     if not isinstance(content, Markup):
         raise TypeError("a panel shows only Markup that safe.html built")
-    result = _component()(data={"html": str(content)}, key=f"panel-{key}", on_go_change=lambda: None)
+    result = _component()(
+        data={"html": str(content)}, key=f"panel-{key}", on_go_change=lambda: None, on_mark_change=lambda: None
+    )
     if result.go:
         go(result.go)
+    if result.mark:
+        marks.take(result.mark)
 
 
 def go(address: str) -> None:

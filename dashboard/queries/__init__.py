@@ -1,4 +1,7 @@
-"""All SQL of the pages, as functions that give a `Query`. Every count is of distinct things, read with FINAL.
+"""All SQL of the pages, as functions that give a `Query`. Every count is of distinct things.
+
+Tables are read with FINAL; what readers may correct (themes, links, tone) through the views `documents_now`,
+`mentions_now` and `document_themes_now`, which hold the corrections, so that all pages count alike.
 
 Windows are half-open; `back` numbers windows of equal length into the past (0: the current one).
 """
@@ -64,7 +67,7 @@ FROM documents FINAL""")
 
 def names() -> Query:
     """Short name of every security that was ever mentioned: the one on its newest mention."""
-    return query("SELECT code, argMax(name, published_at) AS name FROM mentions FINAL GROUP BY code")
+    return query("SELECT code, argMax(name, published_at) AS name FROM mentions_now GROUP BY code")
 
 
 def busy(end: datetime) -> Query:

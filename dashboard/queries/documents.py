@@ -10,7 +10,7 @@ from dashboard.query import Query, query
 from dashboard.scope import Scope
 
 COLUMNS = """id, source, kind, publisher, title, leftUTF8(body, 160) AS lead, url, published_at, sentiment,
-       sentiment_score, themes, codes, story_id, copy_number, novelty"""
+       sentiment_score, themes, codes, story_id, copy_number, novelty, corrected"""
 ORDERS = {
     "newest": "published_at DESC, id",
     "oldest": "published_at, id",
@@ -68,7 +68,7 @@ def listed(scope: Scope, filter_: Filter, order: str = "newest", limit: int = 30
     return query(
         f"""
 SELECT {COLUMNS}
-FROM documents FINAL
+FROM documents_now
 WHERE {WINDOW}{where}
 ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}""",
         **windowed(scope, limit=limit, offset=offset, **values),
@@ -81,7 +81,7 @@ def found(scope: Scope, filter_: Filter) -> Query:
     return query(
         f"""
 SELECT uniqExact(id) AS documents, uniqExact(if(story_id = '', id, story_id)) AS stories
-FROM documents FINAL
+FROM documents_now
 WHERE {WINDOW}{where}""",
         **windowed(scope, **values),
     )
@@ -94,7 +94,7 @@ def passages(scope: Scope, filter_: Filter, ids: list[str]) -> Query:
         f"""
 SELECT id, substringUTF8(body, toUInt64(greatest(toInt64(positionCaseInsensitiveUTF8(body, {{word:String}})) - 40,
        1)), 140) AS passage
-FROM documents FINAL
+FROM documents_now
 WHERE {WINDOW} AND id IN {{ids:Array(String)}}""",
         **windowed(scope, word=word, ids=ids),
     )
@@ -112,9 +112,9 @@ SELECT id, source, kind, publisher, authors, title, body, url, published_at, fet
        sentiment,
        sentiment_score, p_negative, p_neutral, p_positive, themes, codes, story_id, copy_number, novelty, page_offsets,
        vendor_securities, vendor_subjects, vendor_tone, model_version, taxonomy_version, securities_version,
-       code_version,
+       code_version, corrected,
        topic, `partition`, `offset`
-FROM documents FINAL
+FROM documents_now
 WHERE id = {id:String} LIMIT 1""",
         id=id_,
     )
@@ -124,8 +124,8 @@ def mentions_of(id_: str) -> Query:
     return query(
         """
 SELECT code, name, surface, field, start, `end`, section, page, sentiment, sentiment_score, relevance, confidence,
-       evidence, role
-FROM mentions FINAL
+       evidence, role, corrected
+FROM mentions_now
 WHERE document_id = {id:String} ORDER BY field DESC, start""",
         id=id_,
     )
@@ -134,8 +134,8 @@ WHERE document_id = {id:String} ORDER BY field DESC, start""",
 def themes_of(id_: str) -> Query:
     return query(
         """
-SELECT theme, score, evidence.field AS fields, evidence.start AS starts, evidence.`end` AS ends
-FROM document_themes FINAL
+SELECT theme, score, corrected, evidence.field AS fields, evidence.start AS starts, evidence.`end` AS ends
+FROM document_themes_now
 WHERE document_id = {id:String} ORDER BY score DESC""",
         id=id_,
     )
@@ -146,7 +146,7 @@ def copies(story: str) -> Query:
     return query(
         f"""
 SELECT {COLUMNS}
-FROM documents FINAL
+FROM documents_now
 WHERE story_id = {{story:String}} ORDER BY published_at, copy_number, id LIMIT 200""",
         story=story,
     )
@@ -171,7 +171,7 @@ SELECT if(story_id = '', id, story_id) AS story, uniqExact(id) AS copies,
        uniqExact(id) / greatest(dateDiff('second', min(published_at), max(published_at)) / 3600, 0.25) AS per_hour,
        avg(sentiment_score) AS tone, groupUniqArrayArray(5)(themes) AS of_themes,
        groupUniqArrayArray(8)(codes) AS of_codes
-FROM documents FINAL
+FROM documents_now
 WHERE {WINDOW}{where}
 GROUP BY story ORDER BY {orders[order]}, story LIMIT {{limit:UInt32}}""",
         **windowed(scope, limit=limit, **values),

@@ -14,7 +14,7 @@ def headline(scope: Scope) -> Query:
 SELECT {BACK} AS back, uniqExact(id) AS documents, {counted("story", "id")} AS stories,
        {counted("publisher", "id")} AS publishers, avg(sentiment_score) AS tone,
        countIf(sentiment = 'positive') AS positive, countIf(sentiment = 'negative') AS negative
-FROM documents FINAL
+FROM documents_now
 WHERE {IN_BACK}
 GROUP BY back ORDER BY back""",
         **with_history(scope),
@@ -26,7 +26,7 @@ def themes(scope: Scope) -> Query:
     return query(
         f"""
 SELECT theme, {BACK} AS back, {counted(scope.basis)} AS n, avg(sentiment_score) AS tone
-FROM document_themes FINAL
+FROM document_themes_now
 WHERE {IN_BACK}
 GROUP BY theme, back ORDER BY theme, back""",
         **with_history(scope),
@@ -38,7 +38,7 @@ def theme_steps(scope: Scope) -> Query:
     return query(
         f"""
 SELECT theme, {bucket(scope)} AS at, {counted(scope.basis)} AS n, avg(sentiment_score) AS tone
-FROM document_themes FINAL
+FROM document_themes_now
 WHERE {WINDOW}
 GROUP BY theme, at ORDER BY theme, at""",
         **windowed(scope),
@@ -52,7 +52,7 @@ def movers(scope: Scope) -> Query:
 SELECT code, {BACK} AS back, {counted(scope.basis)} AS n,
        sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001) AS tone,
        topKArray(3)(themes) AS top_themes
-FROM mentions FINAL
+FROM mentions_now
 WHERE {IN_BACK}
 GROUP BY code, back ORDER BY back, n DESC, code""",
         **with_history(scope),
@@ -64,7 +64,7 @@ def tone_steps(scope: Scope) -> Query:
     return query(
         f"""
 SELECT {bucket(scope)} AS at, sentiment, {counted(scope.basis, "id")} AS n, avg(sentiment_score) AS tone
-FROM documents FINAL
+FROM documents_now
 WHERE {WINDOW}
 GROUP BY at, sentiment ORDER BY at, sentiment""",
         **windowed(scope),
@@ -98,8 +98,8 @@ def feed(end: str, limit: int = 40) -> Query:
     return query(
         f"""
 SELECT id, source, kind, publisher, title, leftUTF8(body, 120) AS lead, url, published_at, sentiment,
-       sentiment_score, themes, codes, story_id, copy_number, novelty
-FROM documents FINAL
+       sentiment_score, themes, codes, story_id, copy_number, novelty, corrected
+FROM documents_now
 {before}
 ORDER BY published_at DESC, id LIMIT {{limit:UInt32}}""",
         limit=limit,

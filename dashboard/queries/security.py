@@ -13,7 +13,7 @@ def known() -> Query:
     """Every security that was mentioned, the most mentioned first."""
     return query(
         "SELECT code, argMax(name, published_at) AS name, uniqExact(document_id) AS n"
-        " FROM mentions FINAL GROUP BY code ORDER BY n DESC, code"
+        " FROM mentions_now GROUP BY code ORDER BY n DESC, code"
     )
 
 
@@ -24,7 +24,7 @@ SELECT {BACK} AS back, uniqExact(document_id) AS documents, {counted("story")} A
        {counted("publisher")} AS publishers, {MEAN} AS tone,
        uniqExactIf(document_id, sentiment = 'positive') AS positive, uniqExactIf(document_id,
        sentiment = 'negative') AS negative
-FROM mentions FINAL
+FROM mentions_now
 WHERE code = {{code:String}} AND {IN_BACK}
 GROUP BY back ORDER BY back""",
         **with_history(scope, code=code),
@@ -38,7 +38,7 @@ def life(code: str) -> Query:
 SELECT min(published_at) AS first, max(published_at) AS last, uniqExact(document_id) AS n, argMin(document_id,
        published_at) AS first_id,
        groupUniqArray(10)(surface) AS surfaces
-FROM mentions FINAL WHERE code = {code:String}""",
+FROM mentions_now WHERE code = {code:String}""",
         code=code,
     )
 
@@ -47,7 +47,7 @@ def steps(scope: Scope, code: str) -> Query:
     return query(
         f"""
 SELECT {bucket(scope)} AS at, sentiment, {counted(scope.basis)} AS n, {MEAN} AS tone
-FROM mentions FINAL
+FROM mentions_now
 WHERE code = {{code:String}} AND {WINDOW}
 GROUP BY at, sentiment ORDER BY at, sentiment""",
         **windowed(scope, code=code),
@@ -59,7 +59,7 @@ def themes(scope: Scope, code: str) -> Query:
     return query(
         f"""
 SELECT arrayJoin(if(empty(themes), [''], themes)) AS theme, {counted(scope.basis)} AS n, {MEAN} AS tone
-FROM mentions FINAL
+FROM mentions_now
 WHERE code = {{code:String}} AND {WINDOW}
 GROUP BY theme ORDER BY n DESC, theme""",
         **windowed(scope, code=code),
@@ -71,7 +71,7 @@ def peers(scope: Scope, code: str) -> Query:
     return query(
         f"""
 SELECT arrayJoin(codes) AS peer, uniqExact(id) AS n, max(published_at) AS last
-FROM documents FINAL
+FROM documents_now
 WHERE has(codes, {{code:String}}) AND {WINDOW} AND peer != {{code:String}}
 GROUP BY peer ORDER BY n DESC, peer LIMIT 20""",
         **windowed(scope, code=code),
@@ -83,20 +83,20 @@ def mentions(scope: Scope, code: str, tone: str = "", limit: int = 30) -> Query:
     of_tone = "AND sentiment = {tone:String}" if tone else ""
     return query(
         f"""
-SELECT m.published_at AS published_at, m.document_id AS document_id, d.title AS title, d.url AS url,
+SELECT m.published_at AS published_at, m.document_id AS document_id, m.code AS code, d.title AS title, d.url AS url,
        m.publisher AS publisher,
        m.source AS source, m.kind AS kind, m.field AS field, m.start AS start, m.`end` AS `end`, m.sentence AS sentence,
        m.sentence_start AS sentence_start, m.section AS section, m.page AS page, m.surface AS surface,
        m.sentiment AS sentiment,
        m.sentiment_score AS sentiment_score, m.relevance AS relevance, m.confidence AS confidence,
        m.evidence AS evidence,
-       m.role AS role, m.copy_number AS copy_number
+       m.role AS role, m.copy_number AS copy_number, m.corrected AS corrected
 FROM (
-    SELECT * FROM mentions FINAL WHERE code = {{code:String}} AND {WINDOW} {of_tone}
+    SELECT * FROM mentions_now WHERE code = {{code:String}} AND {WINDOW} {of_tone}
     ORDER BY published_at DESC, document_id, field DESC, start LIMIT {{limit:UInt32}}
 ) AS m
 LEFT JOIN (
-    SELECT id, title, url FROM documents FINAL WHERE has(codes, {{code:String}}) AND {WINDOW}
+    SELECT id, title, url FROM documents_now WHERE has(codes, {{code:String}}) AND {WINDOW}
 ) AS d ON d.id = m.document_id
 ORDER BY published_at DESC, document_id, field DESC, start""",
         **windowed(scope, code=code, limit=limit, **({"tone": tone} if tone else {})),
@@ -110,7 +110,7 @@ def ratings(scope: Scope, code: str) -> Query:
 SELECT published_at, broker, rating, rating_action, previous_rating, target_price, analysts.name AS analysts,
        report_type, title, document_id
 FROM reports FINAL
-WHERE {WINDOW} AND document_id IN (SELECT document_id FROM mentions FINAL WHERE code = {{code:String}})
+WHERE {WINDOW} AND document_id IN (SELECT document_id FROM mentions_now WHERE code = {{code:String}})
 ORDER BY published_at DESC, document_id LIMIT 200""",
         **windowed(scope, code=code),
     )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from typing import Any
 
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard import blocks, frame, lists
+from dashboard import blocks, editing, frame, lists, marks
 from dashboard.client import read, rows
 from dashboard.panel import link, panel
 from dashboard.queries import documents as sql
+from dashboard.queries import feedback
 from dashboard.query import clock
 from dashboard.safe import html, join, marked, plain, web_address
-from dashboard.text import say
+from dashboard.text import say, theme_ids, theme_name
 
 
 def page() -> None:
@@ -29,6 +32,9 @@ def page() -> None:
         panel(_text(document, mentions, themes), "text")
     with right:
         panel(_analysis(document, mentions, themes), "analysis")
+        if fixed := rows(read(feedback.of_document(id_))):
+            lists.corrections(fixed, document["published_at"], "corrections", titles=False)
+            _instead(fixed, names)
         _copies(document, names)
 
 
@@ -65,14 +71,21 @@ def _text(document: dict[str, Any], mentions: list[dict[str, Any]], themes: list
 def _analysis(document: dict[str, Any], mentions: list[dict[str, Any]], themes: list[dict[str, Any]]) -> Markup:
     shares = [float(document[f"p_{k}"]) for k in ("positive", "neutral", "negative")]
     tone = html(
-        "{tone} {label}{split}<small class='fx-soft'>{p}</small>",
+        "<div class='fx-line'><span>{tone} {label} {chip}</span>{marks}</div>{split}<small class='fx-soft'>{p}</small>",
         tone=blocks.tone(float(document["sentiment_score"])),
         label=say(document["sentiment"] or "neutral"),
+        chip=marks.chip(document["corrected"]),
+        marks=marks.tone(document["id"], "", str(document["sentiment"])),
         split=blocks.split(*(round(100 * s) for s in shares)),
         p=" · ".join(f"{say(k)} {s:.0%}" for k, s in zip(("positive", "neutral", "negative"), shares, strict=True)),
     )
     theme_lines = [
-        html("<div>{chip} <b>{s}</b></div>", chip=blocks.theme_chip(t["theme"]), s=f"{float(t['score']):.0%}")
+        html(
+            "<div class='fx-line'><span>{chip} <b>{s}</b></span>{mark}</div>",
+            chip=blocks.theme_chip(t["theme"]),
+            s=f"{float(t['score']):.0%}",
+            mark=marks.wrong_theme(document["id"], str(t["theme"])),
+        )
         for t in themes
     ]
     by_code: dict[str, list[dict[str, Any]]] = {}
@@ -80,12 +93,15 @@ def _analysis(document: dict[str, Any], mentions: list[dict[str, Any]], themes: 
         by_code.setdefault(mention["code"], []).append(mention)
     mention_lines = [
         html(
-            "<tr><td>{name} <small>{code}</small><br><small>{why}</small></td><td class='r'>×{n}</td><td"
-            " class='r'>{tone}</td></tr>",
+            "<tr><td>{name} <small>{code}</small> {chip}<br><small>{why}</small></td><td class='r'>×{n}</td><td"
+            " class='r'>{tone}<div class='fx-line'>{tones}{wrong}</div></td></tr>",
             name=link("security", plain(of_code[0]["name"], 20), code=code),
             code=code,
             why=_why(of_code[0]),
             n=len(of_code),
+            chip=marks.chip(of_code[0]["corrected"]),
+            tones=marks.tone(document["id"], code, _only(str(m["sentiment"]) for m in of_code)),
+            wrong=marks.wrong_link(document["id"], code),
             tone=blocks.tone(sum(float(m["sentiment_score"]) for m in of_code) / len(of_code)),
         )
         for code, of_code in by_code.items()
@@ -112,6 +128,39 @@ def _analysis(document: dict[str, Any], mentions: list[dict[str, Any]], themes: 
         made=" · ".join(f"{label} {document[column] or '—'}" for column, label in made),
         origin=origin,
     )
+
+
+def _only(values: Iterable[str]) -> str:
+    """The value that all share; nothing where they differ."""
+    found = set(values)
+    return found.pop() if len(found) == 1 else ""
+
+
+def _instead(fixed: list[dict[str, Any]], names: dict[str, str]) -> None:
+    """What is right in the place of a company or a theme that was marked as wrong."""
+    wrong = {row["subject"]: row for row in fixed if row["kind"] != "tone"}
+    if not wrong or editing.store() is None:
+        return
+    with st.popover(say("instead"), icon=":material/edit:"), st.form("instead", border=False):
+        subject = st.selectbox(
+            say("instead_of"), list(wrong), format_func=lambda s: plain(lists.said(wrong[s], wrong[s]["said"]), 40)
+        )
+        if len({row["kind"] for row in wrong.values()}) > 1:
+            st.caption(say("instead_kind"))
+        themes = any(row["kind"] == "theme" for row in wrong.values())
+        companies = any(row["kind"] == "link" for row in wrong.values())
+        options = ([*theme_ids()] if themes else []) + (sorted(names) if companies else [])
+        right = st.selectbox(
+            say("instead_is"),
+            options,
+            index=None,
+            placeholder=say("instead_placeholder"),
+            accept_new_options=True,
+            format_func=lambda o: f"{plain(names[o], 16)} {o}" if o in names else theme_name(str(o)),
+        )
+        if st.form_submit_button(say("save"), type="primary") and right:
+            row = wrong[subject]
+            marks.take(json.dumps([row["kind"], row["document_id"], subject, str(right).strip()]))
 
 
 def _why(mention: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import baseline, blocks, charts, frame, lists, state
 from dashboard.client import read, rows
 from dashboard.panel import link, panel
-from dashboard.queries import documents
+from dashboard.queries import documents, feedback
 from dashboard.queries import security as sql
 from dashboard.queries import theme as theme_sql
 from dashboard.safe import html, join, plain
@@ -94,9 +94,11 @@ def _mentions(scope: Scope, code: str) -> None:
     charts.head(say("every_mention"), query, table, "mentions", say("every_mention_note"))
     if table.empty:
         panel(blocks.heading("", say("nothing")), "mentions-none")
-        return
-    lists.mentions(rows(table), scope.end, "mentions")
-    lists.more_button(key, len(table), limit)
+    else:
+        lists.mentions(rows(table), scope.end, "mentions")
+        lists.more_button(key, len(table), limit)
+    if len(fixed := read(feedback.of_security(code))):
+        lists.corrections(rows(fixed), scope.end, "corrections")
 
 
 def _themes(scope: Scope, code: str) -> None:

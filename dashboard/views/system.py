@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 
 import altair as alt
 import streamlit as st
 
-from dashboard import blocks, charts
-from dashboard.client import read, rows
+from dashboard import blocks, charts, lists
+from dashboard.client import client, read, rows
+from dashboard.feedback import examples
 from dashboard.panel import panel
+from dashboard.queries import feedback
 from dashboard.queries import system as sql
 from dashboard.query import SHANGHAI
 from dashboard.safe import html, join, plain
@@ -28,6 +31,7 @@ def page() -> None:
         _delays()
         _offsets()
     _dead()
+    _corrections()
     _versions()
 
 
@@ -153,6 +157,22 @@ def _dead() -> None:
         panel(html('<div class="fx-box fx-ok">✓ {t}</div>', t=say("no_dead")), "dead-none")
     else:
         st.dataframe(table, hide_index=True, height=260, key="table-dead")
+
+
+def _corrections() -> None:
+    """What readers corrected, and the training examples made of it."""
+    query = feedback.latest()
+    table = read(query)
+    lists.corrections(rows(table), datetime.now(SHANGHAI), "corrections")
+    if len(table):
+        st.download_button(
+            say("training_rows"),
+            lambda: "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in examples(client(), texts=True)),
+            "fengxiang-feedback.jsonl",
+            "application/jsonl",
+            icon=":material/download:",
+            on_click="ignore",
+        )
 
 
 def _versions() -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import baseline, blocks, charts, frame, lists, network, state
 from dashboard.client import read, rows
 from dashboard.panel import link, panel
-from dashboard.queries import documents, overview
+from dashboard.queries import documents, feedback, overview
 from dashboard.queries import theme as sql
 from dashboard.safe import html, join, label, plain
 from dashboard.scope import Scope
@@ -40,7 +40,9 @@ def page() -> None:
         _together(scope, theme)
         _recommended(scope, theme)
     panel(blocks.heading(say("latest")), "latest-title")
-    lists.documents(scope, documents.Filter(themes=(theme,)), f"theme-{theme}", names)
+    lists.documents(scope, documents.Filter(themes=(theme,)), f"theme-{theme}", names, theme=theme)
+    if len(fixed := read(feedback.of_theme(theme))):
+        lists.corrections(rows(fixed), scope.end, "corrections")
 
 
 def _choose(ranked: list[baseline.ThemeRow]) -> str:

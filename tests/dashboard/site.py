@@ -17,12 +17,14 @@ START_SECONDS = 60
 class Site:
     """`fengxiang dashboard` as a user would run it."""
 
-    def __init__(self, store_url: str, folder: Path) -> None:
+    def __init__(self, store_url: str, folder: Path, editor_url: str = "") -> None:
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"dashboard-{self.port}.log"
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("FENGXIANG_")}
         self._environment |= {"FENGXIANG_CLICKHOUSE": store_url, "FENGXIANG_DATA_DIR": str(folder)}
+        if editor_url:
+            self._environment["FENGXIANG_CLICKHOUSE_EDITOR"] = editor_url
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Site:

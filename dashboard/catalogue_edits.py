@@ -1,0 +1,30 @@
+"""The words of what readers may change: corrections and subscriptions. Key -> (Chinese, English)."""
+
+EDIT_WORDS: dict[str, tuple[str, str]] = {
+    # corrections
+    "wrong_link": ("不是它", "Not it"),
+    "wrong_link_help": ("这里说的不是这家公司", "This is not about that company"),
+    "wrong_theme": ("不是", "No"),
+    "wrong_theme_help": ("文章与这个题材无关", "The document is not about this theme"),
+    "right_tone": ("应为{tone}", "Should be: {tone}"),
+    "undo": ("撤销", "Undo"),
+    "undone": ("已撤销更正", "Correction taken back"),
+    "corrected": ("已更正", "Corrected"),
+    "corrected_toast": ("已更正，立即生效；可随时撤销", "Corrected, at once and for everybody; you can undo it"),
+    "corrections": ("读者更正", "Corrections"),
+    "corrections_note": ("立即生效，可撤销，也用作训练样本", "In force at once, can be undone, and used for training"),
+    "corrections_none": ("还没有更正", "No corrections yet"),
+    "correction_link": ("公司", "Company"),
+    "correction_theme": ("题材", "Theme"),
+    "correction_tone": ("情绪", "Tone"),
+    "correction_nothing": ("删去", "removed"),
+    "correction_undone": ("已撤销", "undone"),
+    "somebody": ("匿名", "somebody"),
+    "instead": ("改为…", "Instead…"),
+    "instead_of": ("把", "Instead of"),
+    "instead_is": ("改为", "it is"),
+    "instead_kind": ("题材改为题材，公司改为公司", "A theme for a theme, a company for a company"),
+    "instead_placeholder": ("选择，或输入代码如 300413.SZ", "Choose, or enter a code such as 300413.SZ"),
+    "save": ("保存", "Save"),
+    "training_rows": ("训练样本", "Training examples"),
+}

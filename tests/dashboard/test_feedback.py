@@ -1,0 +1,262 @@
+"""Readers' corrections: applied at once wherever the thing is shown, visible, undoable, and exported for training."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import clickhouse_connect
+import pytest
+from clickhouse_connect.driver.client import Client
+from playwright.sync_api import Page, expect
+
+from dashboard import feedback
+from dashboard.feedback import FeedbackError, Mark
+from dashboard.queries import documents, overview, security, theme
+from dashboard.queries import feedback as sql
+from dashboard.query import SHANGHAI, Query
+from dashboard.scope import Scope
+from deploy.settings import clickhouse_arguments
+from models.records import Document
+from tests.dashboard.conftest import schema
+from tests.dashboard.seed import Seed, make
+from tests.dashboard.site import Site
+from tests.fixtures.clickhouse import ClickHouseServer
+
+COL, GIGABIT = "300364.SZ", "603444.SH"
+AT = "2026-11-20T10:00:00"
+
+
+@dataclass
+class Corrected:
+    """A store with a few documents, its read-only client and its editor."""
+
+    reader: Client
+    editor: Client
+    documents: list[Document]
+    url: str
+    editor_url: str
+
+    def mark(self, kind: str, shown: str, correction: str = "", document: int = 0) -> None:
+        feedback.save(self.reader, self.editor, Mark(self.documents[document].id, kind, shown, correction), "王")
+
+    def ask(self, query: Query) -> list[dict[str, Any]]:
+        return list(self.reader.query(query.sql, parameters=query.parameters).named_results())
+
+
+def texts() -> list[Document]:
+    return [
+        make("a", "中文在线大模型获批，游戏版号增长", "中文在线与吉比特发布游戏。吉比特下跌。", AT),
+        make("b", "吉比特游戏获批", "吉比特游戏上涨。", AT),  # at the same moment as the first
+        make("c", "<b>中文在线</b>游戏", "中文在线亏损。", "2026-11-20T11:00:00"),
+    ]
+
+
+@pytest.fixture
+def store(clickhouse_server: ClickHouseServer, clickhouse_database: str) -> Iterator[Corrected]:
+    schema(clickhouse_server, clickhouse_database)
+    found = texts()
+    seed = Seed({"中文在线": COL, "吉比特": GIGABIT})
+    for document in found:
+        seed.add(document)
+    urls = (
+        clickhouse_server.url(writer=False, database=clickhouse_database),
+        clickhouse_server.editor_url(clickhouse_database),
+    )
+    with (
+        clickhouse_server.client(database=clickhouse_database) as writer,
+        clickhouse_connect.get_client(**clickhouse_arguments(urls[0]), autogenerate_session_id=False) as reader,
+        clickhouse_connect.get_client(**clickhouse_arguments(urls[1]), autogenerate_session_id=False) as editor,
+    ):
+        seed.insert(writer)
+        yield Corrected(reader, editor, found, *urls)
+
+
+def day() -> Scope:
+    start = texts()[0].published_at.astimezone(SHANGHAI).replace(hour=0)
+    return Scope(start, start.replace(hour=23))
+
+
+def counts(store: Corrected) -> dict[str, Any]:
+    """What the pages count, in short."""
+    themes = store.ask(overview.theme_steps(day()))
+    return {
+        "themes": {t: sum(r["n"] for r in themes if r["theme"] == t) for t in {r["theme"] for r in themes}},
+        "movers": {r["code"]: r["n"] for r in store.ask(overview.movers(day())) if r["back"] == 0},
+        "tones": {r["sentiment"]: r["n"] for r in store.ask(overview.tone_steps(day()))},
+    }
+
+
+def test_without_corrections_the_views_are_the_tables(store: Corrected) -> None:
+    for table in ("documents", "mentions", "document_themes"):
+        columns = [row[:2] for row in store.reader.query(f"DESCRIBE {table}").result_rows]
+        shown = [row[:2] for row in store.reader.query(f"DESCRIBE {table}_now").result_rows]
+        assert shown == [*columns, ("corrected", "Bool")]
+        rows = store.reader.query(f"SELECT * FROM {table} FINAL ORDER BY ALL").result_rows
+        now = store.reader.query(f"SELECT * EXCEPT corrected FROM {table}_now ORDER BY ALL").result_rows
+        assert rows and now == rows
+
+
+def test_a_wrong_link_goes_from_every_page_and_comes_back(store: Corrected) -> None:
+    before = counts(store)
+    store.mark("link", GIGABIT)
+    first = store.documents[0].id
+    assert counts(store)["movers"] == {COL: 2, GIGABIT: 1} and before["movers"] == {COL: 2, GIGABIT: 2}
+    assert {r["code"] for r in store.ask(documents.mentions_of(first))} == {COL}
+    assert first not in {r["document_id"] for r in store.ask(security.mentions(day(), GIGABIT))}
+    listed = {r["id"]: r for r in store.ask(documents.listed(day(), documents.Filter()))}
+    assert listed[first]["codes"] == [COL] and listed[first]["corrected"]
+    assert not listed[store.documents[1].id]["corrected"]  # of the same moment, untouched
+    feed = {r["id"]: r["codes"] for r in store.ask(overview.feed(""))}
+    assert feed[first] == [COL] and feed[store.documents[1].id] == [GIGABIT]
+    (row,) = store.ask(sql.of_document(first))
+    assert (row["kind"], row["subject"], row["said"], row["correction"], row["by"]) == (
+        "link",
+        GIGABIT,
+        "吉比特",
+        "",
+        "王",
+    )
+    feedback.undo(store.reader, store.editor, row["id"], "李")
+    assert counts(store) == before and store.ask(sql.of_document(first)) == []
+    (row,) = store.ask(sql.latest())
+    assert row["undone"] and row["by"] == "李"
+
+
+def test_a_link_to_another_company(store: Corrected) -> None:
+    store.mark("link", GIGABIT, "300413.SZ")
+    assert counts(store)["movers"] == {COL: 2, GIGABIT: 1, "300413.SZ": 1}
+    shown = store.ask(security.mentions(day(), "300413.SZ"))
+    assert {r["surface"] for r in shown} == {"吉比特"} and all(r["corrected"] for r in shown)
+    assert [r["name"] for r in store.ask(security.known()) if r["code"] == "300413.SZ"] == ["芒果超媒"]
+    store.mark("link", "300413.SZ")  # the correction was wrong, too: it is the first link that is corrected
+    assert counts(store)["movers"] == {COL: 2, GIGABIT: 1}
+    assert [r["subject"] for r in store.ask(sql.latest())] == [GIGABIT]
+
+
+def test_a_wrong_theme_and_another_one(store: Corrected) -> None:
+    assert counts(store)["themes"] == {"aigc": 1, "game": 3}
+    store.mark("theme", "aigc")
+    store.mark("theme", "game", "ip", document=1)
+    assert counts(store)["themes"] == {"game": 2, "ip": 1}
+    assert [r["n"] for r in store.ask(theme.compared(day(), ["aigc"]))] == []
+    assert {r["theme"]: r["n"] for r in store.ask(security.themes(day(), GIGABIT))} == {"game": 1, "ip": 1}
+    found = store.ask(documents.found(day(), documents.Filter(themes=("ip",))))
+    assert found[0]["documents"] == 1
+
+
+def test_a_wrong_tone_of_a_document_and_toward_a_company(store: Corrected) -> None:
+    store.mark("tone", "", "negative", document=1)
+    store.mark("tone", COL, "neutral", document=2)
+    assert store.ask(documents.whole(store.documents[1].id))[0]["sentiment"] == "negative"
+    assert store.ask(documents.whole(store.documents[1].id))[0]["p_negative"] == 1.0
+    rows = store.ask(documents.mentions_of(store.documents[2].id))
+    assert {(r["sentiment"], r["sentiment_score"]) for r in rows} == {("neutral", 0.0)}
+    assert store.ask(documents.found(day(), documents.Filter(tone="negative")))[0]["documents"] >= 1
+    row = store.ask(sql.of_security(COL))[0]
+    assert (row["subject"], row["correction"]) == (COL, "neutral")
+
+
+@pytest.mark.parametrize(
+    ("mark", "reason"),
+    [
+        (Mark("0" * 32, "link", COL), "no document"),
+        (Mark("", "link", "600000.SH"), "no link"),
+        (Mark("", "theme", "social"), "no theme"),
+        (Mark("", "theme", "game", "'; DROP"), "no theme"),
+        (Mark("", "tone", "", "angry"), "no tone"),
+        (Mark("", "tone", "600000.SH", "positive"), "names no"),
+        (Mark("", "link", COL, "123"), "no security"),
+        (Mark("", "title", "x"), "can't be corrected"),
+    ],
+)
+def test_what_cannot_be_corrected_is_named(store: Corrected, mark: Mark, reason: str) -> None:
+    id_ = mark.document_id or store.documents[0].id
+    with pytest.raises(FeedbackError, match=reason):
+        feedback.save(store.reader, store.editor, Mark(id_, mark.kind, mark.shown, mark.correction), "")
+    with pytest.raises(FeedbackError, match="no correction"):
+        feedback.undo(store.reader, store.editor, "x", "")
+    assert store.ask(sql.latest()) == []
+
+
+def test_corrections_become_training_examples(store: Corrected) -> None:
+    assert list(feedback.examples(store.reader)) == []
+    store.mark("link", GIGABIT)
+    store.mark("theme", "aigc", "ip")
+    store.mark("tone", COL, "neutral")
+    (row,) = feedback.examples(store.reader, texts=True)
+    assert row["ref"] == f"document:{store.documents[0].id}" and row["title"] == store.documents[0].title
+    assert row["themes"] == ["game", "ip"] and row["corrected"] == [f"link:{GIGABIT}", "theme:aigc", f"tone:{COL}"]
+    mentions = {m["surface"]: m for m in row["mentions"]}
+    assert mentions["吉比特"]["code"] == "-" and mentions["中文在线"]["code"] == COL
+    assert mentions["中文在线"] == {
+        "surface": "中文在线", "field": "title", "start": 0, "code": COL, "tone": "neutral", "credit": False
+    }  # fmt: skip
+
+
+# ---------------------------------------------------------------------- in the browser
+
+
+@pytest.fixture
+def site(store: Corrected, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    running = Site(store.url, tmp_path_factory.mktemp("site"), store.editor_url).start()
+    yield running
+    running.stop()
+
+
+@pytest.mark.browser
+def test_one_click_corrects_and_undo_brings_it_back(page: Page, store: Corrected, site: Site) -> None:
+    first = store.documents[0].id
+    page.goto(f"{site.address}/document?id={first}")
+    row = page.locator(".st-key-panel-analysis tr", has_text="吉比特")
+    row.get_by_role("button", name="这里说的不是这家公司").click()
+    expect(row).to_have_count(0)
+    fixed = page.locator(".st-key-panel-corrections .fx-item")
+    expect(fixed).to_contain_text("吉比特")
+    page.goto(f"{site.address}/security?code={GIGABIT}&w=30d")
+    expect(page.locator(".st-key-panel-mentions")).not_to_contain_text(store.documents[0].title)
+    expect(page.locator(".st-key-panel-corrections")).to_contain_text(store.documents[0].title)
+    page.locator(".st-key-panel-corrections").get_by_role("button", name="撤销").click()
+    expect(page.locator(".st-key-panel-mentions")).to_contain_text(store.documents[0].title)
+    expect(page.locator(".st-key-panel-corrections")).to_have_count(0)
+
+
+@pytest.mark.browser
+def test_tone_and_theme_by_one_click_from_the_lists(page: Page, store: Corrected, site: Site) -> None:
+    page.goto(f"{site.address}/security?code={COL}&w=30d&lang=en")
+    item = page.locator(".st-key-panel-mentions .fx-item", has_text="亏损")
+    item.get_by_role("button", name="Should be: Positive").click()
+    expect(item.locator(".fx-chip.fixed")).to_have_text("✎ Corrected")
+    expect(item.get_by_role("button", name="Should be: Positive")).to_be_disabled()
+    assert "lang=en" in page.url
+    page.goto(f"{site.address}/theme?theme=aigc&w=30d")
+    page.get_by_role("button", name="文章与这个题材无关").click()
+    expect(page.get_by_text("没有符合条件的内容").or_(page.locator(".st-key-panel-corrections")).first).to_be_visible()
+    page.goto(f"{site.address}/document?id={store.documents[0].id}")
+    page.get_by_role("button", name="改为…").click()
+    box = page.get_by_role("combobox").last
+    box.click()
+    page.get_by_role("option", name="IP", exact=False).first.click()
+    page.get_by_role("button", name="保存").click()
+    expect(page.locator(".st-key-panel-corrections")).to_contain_text(re.compile("→ .*IP"))
+    page.goto(f"{site.address}/system")
+    expect(page.locator(".st-key-panel-corrections .fx-item")).to_have_count(2)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="训练样本").click()
+    assert len(download.value.path().read_text(encoding="utf-8").splitlines()) == 2
+
+
+@pytest.mark.browser
+def test_without_an_editor_nothing_can_be_pressed(
+    page: Page, store: Corrected, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    site = Site(store.url, tmp_path_factory.mktemp("site")).start()
+    try:
+        page.goto(f"{site.address}/document?id={store.documents[2].id}")
+        expect(page.locator(".fx-title")).to_have_text("<b>中文在线</b>游戏")
+        expect(page.locator(".st-key-panel-analysis tr").first).to_be_visible()
+        assert not page.locator(".fx-mark").count()
+    finally:
+        site.stop()
