@@ -45,6 +45,12 @@ class LocalSettings(Section):
     memory_gb: float = Field(4.0, gt=0.2)  # ClickHouse's ceiling
 
 
+class LogSettings(Section):
+    """What every process writes; from which level on is `log_level`."""
+
+    format: Literal["text", "json"] = "text"
+
+
 class StreamSettings(Section):
     """The Faust worker."""
 
@@ -148,6 +154,7 @@ class Settings(BaseSettings):
     clickhouse_editor: str = ""  # the same for the dashboard's editor; empty: the local one, else nothing is edited
     data_dir: Path = Path("var")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log: LogSettings = LogSettings()
     local: LocalSettings = LocalSettings()
     stream: StreamSettings = StreamSettings()
     model: ModelSettings = ModelSettings()

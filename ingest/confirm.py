@@ -186,6 +186,7 @@ class Confirmer:
         for place, entry in newest.items():
             progress = self._partitions[place]
             if now - progress.quiet_since >= self._patience * 2**progress.probes:
-                log.info("no confirmation from %s[%d] for a while: sending %s again as a probe", *place, entry.id)
+                words = "no confirmation from %s[%d] for a while: sending %s again as a probe"
+                log.info(words, *place, entry.id, extra={"document_id": entry.id})
                 self._outbox.send_again([entry])
                 progress.quiet_since, progress.probes = now, min(progress.probes + 1, MAX_DOUBLINGS)

@@ -151,7 +151,7 @@ class Publisher:
             f"document of {len(entry.value):,} bytes is larger than stream.max_message_bytes ({self._max_bytes:,}): "
             "split it, or raise the setting and the broker's message.max.bytes"
         )
-        log.warning("%s: %s", entry.id, reason)
+        log.warning("%s: %s", entry.id, reason, extra={"document_id": entry.id})
         room = max(
             0, min(MAX_PAYLOAD, self._max_bytes // 8) - 2_000
         )  # escapes and UTF-8 take up to 6 bytes a character

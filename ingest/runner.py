@@ -15,6 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from deploy.logs import configure
 from deploy.settings import Settings, SettingsError, load, secret
 from ingest.drain import Drain, outbox_of
 from ingest.feeds.registry import pollers
@@ -109,7 +110,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
 def main() -> None:
     """Entry point of `python -m ingest`."""
     settings = load()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure(settings, "ingest")
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its retries are told by ours, once
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     stop = threading.Event()

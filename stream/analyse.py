@@ -63,7 +63,7 @@ class Reader:
                 try:
                     analysed += self._analyse([(record, document)])
                 except Exception as culprit:
-                    log.exception("document %s can't be analysed", document.id)
+                    log.exception("document %s can't be analysed", document.id, extra={"document_id": document.id})
                     dead.append(self._bury(record, "analyse", culprit, document))
         return Outcome(analysed, dead)
 

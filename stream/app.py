@@ -186,7 +186,8 @@ class Agents:
 
     def _note(self, good: int, dead: Sequence[DeadLetter]) -> None:
         for letter in dead:
-            log.error("dead letter %s (%s): %s", letter.document_id, letter.stage, letter.reason)
+            about = {"document_id": letter.document_id}
+            log.error("dead letter %s (%s): %s", letter.document_id, letter.stage, letter.reason, extra=about)
             metrics.DEAD_LETTERS.labels(letter.stage).inc()
         example = f"{dead[-1].document_id}: {dead[-1].reason}" if dead else ""
         self._limit.note(good=good, bad=len(dead), example=example)
@@ -195,7 +196,8 @@ class Agents:
         refused = await self._send(DEAD, letters)
         short = [msgspec.structs.replace(letter, payload=letter.payload[:SHORT_PAYLOAD]) for letter, _ in refused]
         for letter, words in await self._send(DEAD, short):
-            log.error("dead letter %s is lost: Kafka refuses it (%s)", letter.document_id, words)
+            about = {"document_id": letter.document_id}
+            log.error("dead letter %s is lost: Kafka refuses it (%s)", letter.document_id, words, extra=about)
 
     async def _in_thread(self, topic: str, call: Callable[[], Result]) -> Result:
         executor: Executor = self._threads[topic]

@@ -103,7 +103,8 @@ class Sink:
             try:
                 self._insert([message], token=token([record], self._epochs))
             except BadRows as error:
-                log.error("document %s can't be stored: %s", message.document.id, error)
+                about = {"document_id": message.document.id}
+                log.error("document %s can't be stored: %s", message.document.id, error, extra=about)
                 dead.append(self._bury(record, error, message))
         return dead
 

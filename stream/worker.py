@@ -80,6 +80,7 @@ class Worker:
         main, *others = agents.apps
         quiet: dict[str, Any] = {"override_logging": False, "redirect_stdouts": False, "quiet": True}
         worker = faust.Worker(main, *others, loop=agents.loop, **quiet)
+        worker.spinner = None  # it would draw into the log
         for app in others:
             app.beacon.reattach(worker.beacon)  # its crash is the worker's
         worker.execute_from_commandline()

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from deploy.cli import UserError
+from deploy.logs import configure
 from deploy.settings import Settings, load
 from stream.alerts.channels import Channel, ChannelBook, Safe, resolve
 from stream.alerts.history import channel_states, log_rows
@@ -283,7 +284,7 @@ def run() -> None:
     from stream.alerts import agent, web
 
     settings = load()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure(settings, "alerts")
     for noisy in ("httpx", "httpcore", "apprise"):  # their lines hold addresses
         logging.getLogger(noisy).setLevel(logging.WARNING)
     load_baskets(settings.user_themes)

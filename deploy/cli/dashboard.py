@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from deploy.cli import UserError
+from deploy.logs import configure
 from deploy.settings import load
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
@@ -68,6 +69,7 @@ def command(
     port: int = typer.Option(0, min=0, max=65535, help="Port; the setting dashboard.port by default. 端口"),
 ) -> None:
     """Run the dashboard. 看板"""
+    configure(load(), "dashboard")
     settings = load().dashboard
     host, port = host or settings.host, port or settings.port
     check_free(host, port)

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +18,7 @@ from deploy.local import pidfile, preflight
 from deploy.local.process import Child
 from deploy.local.services import plan
 from deploy.local.supervisor import StartError, Supervisor, last_words
+from deploy.logs import as_json
 from deploy.settings import Settings, load, redact
 
 COLOURS = {
@@ -34,7 +35,11 @@ _print_lock = threading.Lock()
 
 
 def echo(name: str, line: str) -> None:
-    """One log line with the time and the process's name, coloured on a terminal."""
+    """One log line with the time and the process's name, coloured on a terminal; or a JSON line (`log.format`)."""
+    if load().log.format == "json":
+        with _print_lock:
+            print(as_json(name, line, datetime.now(UTC)), flush=True)
+        return
     label = f"{name:<10}"
     if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
         label = f"\033[{COLOURS.get(name, 37)}m{label}\033[0m"

@@ -6,6 +6,7 @@ import logging
 
 from deploy.cli import UserError
 from deploy.local.broker import BrokerError, create_topics
+from deploy.logs import configure
 from deploy.settings import Settings, load
 from stream.analyse import Analyser
 from stream.log import LogAway
@@ -14,7 +15,7 @@ from stream.log import LogAway
 def command() -> None:
     """Run a stream worker until Ctrl-C. 流处理进程"""
     settings = load()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure(settings, "worker")
     for noisy in ("faust", "mode", "aiokafka"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it says every failed connection twice; so do we, once

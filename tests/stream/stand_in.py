@@ -6,12 +6,12 @@ test decides what it says. `!crash` in a title makes it raise, `!hang` makes it 
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import time
 
 from deploy.local.broker import create_topics
+from deploy.logs import configure
 from deploy.settings import load
 from models.records import Analysis, Document, Mention, Sentiment, Span, ThemeScore, Versions
 from stream.worker import Worker
@@ -64,6 +64,6 @@ class StandIn:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = load()
+    configure(settings, "worker")
     Worker(settings, load=StandIn, make_topics=lambda: create_topics(settings.kafka_servers, settings)).run()

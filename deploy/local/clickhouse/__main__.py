@@ -14,6 +14,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from deploy.logs import configure
 from deploy.settings import SettingsError, load
 
 from . import sandbox
@@ -78,7 +79,7 @@ def main() -> None:
     options = parser.parse_args()
     try:
         settings = load()
-        logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
+        configure(settings, "clickhouse")
         users = read_users(options.users) if options.users else local_users(settings)
         _confine(options.data)
         engine = Engine(options.data.resolve(), users, int(settings.local.memory_gb * 1e9))
