@@ -30,6 +30,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "weekly": ("deploy.cli.weekly", "The digest of a week, as text, HTML or PDF. 每周跟踪"),
     "audit": ("deploy.cli.audit", "Compare what came in with what is stored. 对账"),
     "alerts": ("deploy.cli.alerts", "Subscriptions, channels, backtests, delivery. 提醒订阅"),
+    "feedback": ("deploy.cli.feedback", "Corrections that readers made: list, undo, export. 读者更正"),
     "dead": ("deploy.cli.dead", "List, show and replay dead letters. 死信"),
     "replay": ("deploy.cli.replay", "Analyse stored documents once more. 重算"),
     "model": ("deploy.cli.model", "Show and change the weights. 模型"),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Page, expect
+from typer.testing import CliRunner
 
 from dashboard import feedback
 from dashboard.feedback import FeedbackError, Mark
@@ -18,7 +21,9 @@ from dashboard.queries import documents, overview, security, theme
 from dashboard.queries import feedback as sql
 from dashboard.query import SHANGHAI, Query
 from dashboard.scope import Scope
-from deploy.settings import clickhouse_arguments
+from deploy.cli import UserError
+from deploy.cli.feedback import command
+from deploy.settings import clickhouse_arguments, load
 from models.records import Document
 from tests.dashboard.conftest import schema
 from tests.dashboard.seed import Seed, make
@@ -260,3 +265,24 @@ def test_without_an_editor_nothing_can_be_pressed(
         assert not page.locator(".fx-mark").count()
     finally:
         site.stop()
+
+
+def test_the_command_lists_exports_and_takes_back(
+    store: Corrected, clickhouse_server: ClickHouseServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store.mark("theme", "game", "ip", document=1)
+    monkeypatch.setenv("FENGXIANG_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("FENGXIANG_CLICKHOUSE", clickhouse_server.url(database=store.url.rsplit("/", 1)[1]))
+    load.cache_clear()
+    try:
+        run = CliRunner().invoke
+        (row,) = [json.loads(line) for line in run(command, ["list", "--json"]).stdout.splitlines()]
+        assert (row["kind"], row["subject"], row["correction"], row["by"]) == ("theme", "game", "ip", "王")
+        (example,) = [json.loads(line) for line in run(command, ["export"]).stdout.splitlines()]
+        assert example["themes"] == ["ip"] and "body" not in example
+        assert run(command, ["undo", row["id"]]).exit_code == 0
+        assert run(command, ["export"]).stdout == ""
+        assert isinstance(run(command, ["undo", row["id"]]).exception, UserError)
+        assert "undone" in run(command, ["list"]).stdout
+    finally:
+        load.cache_clear()

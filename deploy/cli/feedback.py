@@ -1,0 +1,71 @@
+"""`fengxiang feedback`: what readers corrected on the dashboard; take one back; export them as training examples."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from clickhouse_connect.driver.client import Client
+
+from dashboard import feedback
+from dashboard.queries import feedback as sql
+from deploy.cli import UserError
+from deploy.settings import load
+from stream.store import StoreAway, connect
+
+command = typer.Typer(help="Readers' corrections. 读者更正", no_args_is_help=True)
+
+
+@command.command("list")
+def list_(
+    limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """The newest corrections, those taken back too. 列表"""
+    with _client(writer=False) as client:
+        query = sql.latest(limit)
+        for row in client.query(query.sql, parameters=query.parameters).named_results():
+            if json_:
+                print(json.dumps(row, ensure_ascii=False, default=str))
+                continue
+            state = "已撤销 undone" if row["undone"] else row["by"]
+            right = row["correction"] or "—"
+            head = f"{row['id']}  {row['at']:%m-%d %H:%M}  {row['kind']:5}  {row['said']} → {right}"
+            print(f"{head}  {state}  {row['title']}")
+
+
+@command.command("undo")
+def undo(id_: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it.")]) -> None:
+    """Take a correction back. 撤销"""
+    with _client(writer=True) as client:
+        try:
+            feedback.undo(client, client, id_, getpass.getuser())
+        except feedback.FeedbackError as error:
+            raise UserError(str(error)) from error
+    print("已撤销 undone")
+
+
+@command.command("export")
+def export(
+    texts: Annotated[bool, typer.Option(help="With title and body of each document.")] = False,
+) -> None:
+    """Corrected documents as label rows, JSONL, for training. 导出训练样本"""
+    with _client(writer=False) as client:
+        for row in feedback.examples(client, texts=texts):
+            print(json.dumps(row, ensure_ascii=False))
+
+
+@contextmanager
+def _client(*, writer: bool) -> Iterator[Client]:
+    try:
+        client = connect(load(), writer=writer)
+    except StoreAway as error:
+        raise UserError(str(error)) from error
+    try:
+        yield client
+    finally:
+        client.close()
