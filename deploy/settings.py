@@ -152,6 +152,7 @@ class Settings(BaseSettings):
     clickhouse: str = ""  # http[s]://user:password@host:port/database; empty: the embedded engine
     clickhouse_reader: str = ""  # the same for the read-only user; empty: `clickhouse`, or the local reader
     clickhouse_editor: str = ""  # the same for the dashboard's editor; empty: the local one, else nothing is edited
+    clickhouse_cluster: str = Field("", pattern=r"^\\w*$")  # its name in remote_servers; empty: a single node
     data_dir: Path = Path("var")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log: LogSettings = LogSettings()

@@ -9,20 +9,23 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clickhouse_connect.driver.client import Client
 
 from deploy.settings import Settings
+from stream.cluster import ClusterSchema, NotForClusters
 from stream.store import StoreAway, connect, database_name, first_line
 
 SCHEMA = Path(__file__).parent / "schema"
 FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 VERSION_TABLE = """
-CREATE TABLE IF NOT EXISTS {database}.schema_migrations
+CREATE TABLE IF NOT EXISTS schema_migrations
 (version UInt32, name String, checksum String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3))
-ENGINE = ReplacingMergeTree ORDER BY version
+ENGINE = ReplacingMergeTree
+ORDER BY version
 """
 
 
@@ -44,7 +47,7 @@ class Migration:
 
     @property
     def statements(self) -> list[str]:
-        """The file's statements without comments."""
+        """The file's statements without comments, for a single node."""
         bare = re.sub(r"^\s*--.*$", "", self.sql, flags=re.MULTILINE)
         return [s for part in re.split(r";[ \t]*(?:\n|$)", bare) if (s := part.strip())]
 
@@ -82,6 +85,23 @@ def pending(migrations: list[Migration], applied: dict[int, str]) -> list[Migrat
     return [migration for migration in migrations if migration.version not in applied]
 
 
+def rendered(migrations: Sequence[Migration], settings: Settings) -> dict[int, list[str]]:
+    """Version -> the statements that are sent: the file's, or those for the cluster that the settings name.
+
+    Give all migrations from the first on. Raises `MigrationError` for a statement that can't be put on a cluster.
+    """
+    if not settings.clickhouse_cluster:
+        return {migration.version: migration.statements for migration in migrations}
+    schema = ClusterSchema(settings.clickhouse_cluster, database_name(settings))
+    found: dict[int, list[str]] = {}
+    for migration in migrations:
+        try:
+            found[migration.version] = [s for statement in migration.statements for s in schema.render(statement)]
+        except NotForClusters as error:
+            raise MigrationError(f"{migration}: {error}") from error
+    return found
+
+
 def applied_versions(client: Client, database: str) -> dict[int, str]:
     """Version -> checksum, as the store has them; empty before the first migration."""
     if not client.command(f"EXISTS TABLE `{database}`.schema_migrations"):
@@ -110,22 +130,25 @@ def migrate(settings: Settings, *, dry_run: bool = False, patience: float = 30.0
         todo = pending(read_migrations(), applied_versions(client, database))
         if dry_run or not todo:
             return todo
-        client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
-        client.command(VERSION_TABLE.format(database=f"`{database}`"))
+        cluster = settings.clickhouse_cluster
+        everywhere = f" ON CLUSTER `{cluster}`" if cluster else ""
+        client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{everywhere}")
         client.database = database
+        statements = rendered([Migration(0, "schema_migrations", VERSION_TABLE), *read_migrations()], settings)
+        _apply(client, "the table of versions", statements[0])
         for migration in todo:
-            _apply(client, migration)
+            _apply(client, str(migration), statements[migration.version])
+            row = [[migration.version, migration.name, migration.checksum]]
+            client.insert("schema_migrations", row, column_names=["version", "name", "checksum"])
         return todo
     finally:
         client.close()
 
 
-def _apply(client: Client, migration: Migration) -> None:
-    for statement in migration.statements:
+def _apply(client: Client, name: str, statements: Sequence[str]) -> None:
+    for statement in statements:
         try:
             client.command(statement)
         except Exception as error:
             head = " ".join(statement.split())[:80]
-            raise MigrationError(f"{migration} failed at «{head} …»: {first_line(error)}") from error
-    row = [[migration.version, migration.name, migration.checksum]]
-    client.insert("schema_migrations", row, column_names=["version", "name", "checksum"])
+            raise MigrationError(f"{name} failed at «{head} …»: {first_line(error)}") from error

@@ -14,6 +14,10 @@ from deploy.settings import Settings, clickhouse_arguments, redact
 BAD_DATA_CODES = {6, 26, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 321, 349, 407, 436}
 
 
+# Through Distributed tables: an acknowledged insert is on its shard, and a subquery sees the rows of all shards.
+CLUSTER_SETTINGS = {"distributed_foreground_insert": 1, "distributed_product_mode": "global"}
+
+
 class StoreAway(RuntimeError):
     """ClickHouse doesn't answer, or can't take anything now. Worth trying again."""
 
@@ -26,6 +30,8 @@ def connect(settings: Settings, *, writer: bool, database: bool = True, **client
     """A client for one thread. `database=False` before the database exists. Raises `StoreAway`."""
     url = settings.clickhouse_url(writer=writer)
     arguments = clickhouse_arguments(url)
+    if writer and settings.clickhouse_cluster:
+        client_settings = CLUSTER_SETTINGS | client_settings
     if not database:
         arguments["database"] = "default"
     try:

@@ -8,7 +8,7 @@ import typer
 
 from deploy.cli import UserError
 from deploy.settings import load, redact
-from stream.migrate import MigrationError, migrate
+from stream.migrate import MigrationError, migrate, read_migrations, rendered
 from stream.store import StoreAway
 
 
@@ -19,6 +19,7 @@ def command(
     settings = load()
     try:
         done = migrate(settings, dry_run=dry_run)
+        statements = rendered(read_migrations(), settings)
     except (StoreAway, MigrationError) as error:
         raise UserError(str(error)) from error
     where = redact(settings.clickhouse_url(writer=True))
@@ -27,4 +28,4 @@ def command(
     for migration in done:
         print(f"{'待应用 would apply' if dry_run else '已应用 applied'} {migration}")
         if dry_run:
-            print(*(f"{statement};\n" for statement in migration.statements), sep="\n")
+            print(*(f"{statement};\n" for statement in statements[migration.version]), sep="\n")
