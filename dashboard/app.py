@@ -1,4 +1,4 @@
-"""The dashboard's entry: look, navigation, language; then the page that the URL names."""
+"""The dashboard's entry: look, language, who the reader is, navigation; then the page that the URL names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 import streamlit as st
 
-from dashboard import frame, look, panel, state
+from dashboard import access_page, frame, look, panel, state
 from dashboard.text import say
 from dashboard.views import document, overview, reports, search, security, sql, stories, system, theme
 
@@ -39,8 +39,10 @@ def main() -> None:
         with st.popover("", icon=":material/palette:", type="tertiary", help=say("settings")):
             state.colour_switch()
             st.caption(say("settings_note"))
+            access_page.account()
     look.inject()
     st.logo(LOGO, size="medium")
+    access_page.require()
     pages = {
         name: st.Page(
             page,

@@ -1,8 +1,10 @@
 """The words themselves: key -> (Chinese, English). Keys are grouped by page; `text.say` reads them."""
 
+from dashboard.catalogue_access import ACCESS_WORDS
 from dashboard.catalogue_edits import EDIT_WORDS
 
 WORDS: dict[str, tuple[str, str]] = {
+    **ACCESS_WORDS,
     # the frame
     "app": ("风向", "Fengxiang"),
     "page_overview": ("总览", "Overview"),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboard import client
+from dashboard import access, client
 
 
 def store() -> Any:
     """The editor's client; None where this reader may only look. Raises `StoreError`."""
-    return client.editor()
+    return client.editor() if access.reader().can_edit() else None
 
 
 def reader() -> str:
     """The reader's name, as it stands beside what they change."""
-    return ""
+    return access.reader().name

@@ -141,6 +141,14 @@ class DashboardSettings(Section):
     host: str = "127.0.0.1"
     port: int = Field(8501, ge=1, le=65535)
     language: Literal["zh", "en"] = "zh"
+    access: Literal["open", "password", "oidc"] = "open"  # open: everybody who reaches it may edit
+    users_file: str = ""  # password: written by `fengxiang users`; empty: data_dir/secrets/dashboard-users.json
+    session_hours: float = Field(12.0, gt=0, le=720)  # then readers sign in again
+    oidc_url: str = ""  # the provider's .well-known/openid-configuration
+    oidc_client_id: str = ""
+    oidc_client_secret: str = ""
+    oidc_editors: str = ""  # ann@example.com,@desk.example.com; *: whoever the provider signs in
+    oidc_viewers: str = ""
 
 
 class Settings(BaseSettings):
@@ -152,7 +160,7 @@ class Settings(BaseSettings):
     clickhouse: str = ""  # http[s]://user:password@host:port/database; empty: the embedded engine
     clickhouse_reader: str = ""  # the same for the read-only user; empty: `clickhouse`, or the local reader
     clickhouse_editor: str = ""  # the same for the dashboard's editor; empty: the local one, else nothing is edited
-    clickhouse_cluster: str = Field("", pattern=r"^\\w*$")  # its name in remote_servers; empty: a single node
+    clickhouse_cluster: str = Field("", pattern=r"^\w*$")  # its name in remote_servers; empty: a single node
     data_dir: Path = Path("var")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log: LogSettings = LogSettings()
@@ -206,6 +214,18 @@ class Settings(BaseSettings):
     def user_themes(self) -> Path:
         """The user's own themes file, which need not exist."""
         return Path(self.model.themes) if self.model.themes else self.data_dir / "themes.yaml"
+
+    @property
+    def dashboard_users(self) -> Path:
+        """The dashboard's password file, which need not exist."""
+        own = self.dashboard.users_file
+        return Path(own) if own else self.data_dir / "secrets" / "dashboard-users.json"
+
+    @property
+    def dashboard_url(self) -> str:
+        """Where readers reach the dashboard."""
+        host = f"[{self.dashboard.host}]" if ":" in self.dashboard.host else self.dashboard.host
+        return self.alerts.dashboard_url.rstrip("/") or f"http://{host}:{self.dashboard.port}"
 
     @property
     def kafka_servers(self) -> list[str]:

@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "worker": ("deploy.cli.worker", "Run a stream worker. 流处理进程"),
     "dashboard": ("deploy.cli.dashboard", "Run the dashboard. 看板"),
     "analyse": ("deploy.cli.analyse", "JSONL in, analyses out; needs neither Kafka nor ClickHouse. 分析文本"),
+    "users": ("deploy.cli.users", "Who may sign in to the dashboard. 看板用户"),
     "sql": ("deploy.cli.sql", "Run SQL as the read-only user. 查询"),
     "weekly": ("deploy.cli.weekly", "The digest of a week, as text, HTML or PDF. 每周跟踪"),
     "audit": ("deploy.cli.audit", "Compare what came in with what is stored. 对账"),

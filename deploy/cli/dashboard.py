@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +34,12 @@ LOOK = {
 }
 
 
-def options(host: str, port: int) -> dict[str, Any]:
-    """Streamlit's configuration: no telemetry, no developer's toolbar, our look."""
+def options(host: str, port: int, allowed: Sequence[str] = ()) -> dict[str, Any]:
+    """Streamlit's configuration: no telemetry, no developer's toolbar, our look; the site's names, if any is not."""
     return {
         "server.address": host,
         "server.port": port,
+        "server.allowedHosts": list(allowed),
         "server.headless": True,
         "server.fileWatcherType": "none",
         "server.runOnSave": False,
@@ -70,12 +73,13 @@ def command(
 ) -> None:
     """Run the dashboard. 看板"""
     configure(load(), "dashboard")
-    settings = load().dashboard
-    host, port = host or settings.host, port or settings.port
-    check_free(host, port)
-    from streamlit.web import bootstrap
+    settings = load()
+    host, port = host or settings.dashboard.host, port or settings.dashboard.port
+    from dashboard import access_start as access
 
-    flags = options(host, port)
-    bootstrap.load_config_options(flag_options={key.replace(".", "_"): value for key, value in flags.items()})
+    if wrong := access.problem(settings, host):
+        raise UserError(wrong)
+    check_free(host, port)
     typer.echo(f"dashboard 看板: http://{host}:{port}")
-    bootstrap.run(str(APP), False, [], {})
+    sys.argv = [str(APP)]  # what Streamlit takes for its own command line
+    access.application(str(APP), settings).run(config=options(host, port, access.hosts(settings, host)))

@@ -105,6 +105,14 @@ def check_folder(folder: Path) -> list[Problem]:
     return []
 
 
+def check_access(settings: Settings) -> list[Problem]:
+    """May the dashboard start where the settings put it?"""
+    from dashboard.access_start import problem
+
+    wrong, _, remedy = problem(settings, settings.dashboard.host).partition(": ")
+    return [Problem(wrong, remedy)] if wrong else []
+
+
 def check(settings: Settings) -> list[Problem]:
     """All that would keep `up` from starting."""
-    return check_python() + check_folder(settings.data_dir) + check_ports(settings)
+    return check_python() + check_folder(settings.data_dir) + check_ports(settings) + check_access(settings)

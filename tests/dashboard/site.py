@@ -17,12 +17,14 @@ START_SECONDS = 60
 class Site:
     """`fengxiang dashboard` as a user would run it."""
 
-    def __init__(self, store_url: str, folder: Path, editor_url: str = "") -> None:
+    def __init__(self, store_url: str, folder: Path, editor_url: str = "", **settings: str) -> None:
+        """`settings` are variables without their prefix, as in DASHBOARD__ACCESS="password"."""
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"dashboard-{self.port}.log"
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("FENGXIANG_")}
         self._environment |= {"FENGXIANG_CLICKHOUSE": store_url, "FENGXIANG_DATA_DIR": str(folder)}
+        self._environment |= {f"FENGXIANG_{key}": value for key, value in settings.items()}
         if editor_url:
             self._environment["FENGXIANG_CLICKHOUSE_EDITOR"] = editor_url
         self._process: subprocess.Popen[bytes] | None = None
