@@ -14,18 +14,23 @@ from deploy.cli import UserError
 from models.analyse import Analyser
 from models.encoder import ModelError
 
+LINKING = "linking"  # the set that needs no model
+
 
 def command(
     data: Annotated[Path, typer.Option(help="Folder that holds labels/, wires/ and reports/. 数据目录")],
-    only: Annotated[list[str] | None, typer.Option("--set", help="Only this set; may be repeated.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--set", help="Only this set (linking: the companies); may be repeated.")
+    ] = None,
     model: Annotated[str, typer.Option(help="Folder of weights; empty: the setting model.path.")] = "",
     baselines: Annotated[bool, typer.Option(help="Score lexicon, TF-IDF and frozen embeddings too.")] = True,
     write: Annotated[Path | None, typer.Option(help="Write the Markdown report here.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the page with plots and error samples here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")] = False,
 ) -> None:
-    """Score themes and tone on the label sets of a data folder. 在标注集上评测"""
+    """Score themes, tone and linking on the label sets of a data folder. 在标注集上评测"""
     from deploy import settings
+    from models.evaluate import linking
     from models.evaluate.predict import GivenLinks
     from models.evaluate.report import html as page
     from models.evaluate.report import markdown, rows
@@ -42,12 +47,14 @@ def command(
     chosen = settings.load().model
     links = GivenLinks()
     try:
-        sets = load(data, only or ())
+        sets = [] if only == [LINKING] else load(data, [name for name in only or () if name != LINKING])
         analyser = Analyser.load(model or chosen.path, chosen.threads, chosen.device, chosen.batch_size, linker=links)
     except (DataError, ModelError) as error:
         raise UserError(str(error)) from error
     now = datetime.now(UTC)
     report = evaluate(analyser, links, sets, now, compare=baselines, progress=lambda line: print(line, file=sys.stderr))
+    if not only or LINKING in only:
+        report["linking"] = linking.evaluate(data, progress=lambda line: print(line, file=sys.stderr))
     if write:
         write.write_text(markdown(report), encoding="utf-8")
     if html:

@@ -27,6 +27,11 @@ def rows(report: dict[str, Any]) -> list[list[str]]:
                 f"{item['bar']:g}" if item["bar"] else "–",
             ]
         )
+    for item in report.get("linking", {}).get("measures", ()):
+        digits = 4 if item["bar"] < 0.01 else 3
+        low, high = (f"{item[k]:.{digits}f}" for k in ("low", "high"))
+        table.append([item["title"], str(item["questions"]), item["metric"], f"{item['score']:.{digits}f}"])
+        table[-1] += [f"{low}–{high}", "–", *("–" for _ in BASELINES), f"{item['bar_sign']}{item['bar']:g}"]
     return table
 
 
@@ -48,11 +53,64 @@ def markdown(report: dict[str, Any]) -> str:
         "3-grams with logistic regression, *frozen* the encoder's own embedding with logistic regression, both fitted "
         "on the set's training part; the lexicon is a word list, for themes the cues. Our own labels' dev part "
         "also fitted the calibration (a dozen numbers and a bias a theme), so its figures are slightly kind; companies "
-        "are given, so the linker's errors are not in them.",
+        "are given, so the linker's errors are not in them: it has rows of its own.",
     ]
     for item in report["sets"]:
         parts += [f"## {item['title']}", markdown_table(detail(item))]
+    if linking := report.get("linking"):
+        parts += ["## Linking", LINKING, markdown_table(linking_detail(linking))]
+        if "vendors" in linking:
+            parts += ["Ambiguous names on the wires, the most frequent:", markdown_table(ambiguous_names(linking))]
     return "\n\n".join(parts) + "\n"
+
+
+LINKING = (
+    "A company counts once a text, any of its listings will do, and those that are only the source count apart. "
+    "Vendors' tags are noisy: only companies whose name or code stands in the text are asked for. "
+    "A false alarm is a headline from outside business (education, entertainment, politics, society, sports) with any "
+    "mention, be it right."
+)
+FREQUENT = 40  # ambiguous names shown
+
+
+def linking_detail(linking: dict[str, Any]) -> list[list[str]]:
+    """What the measures of linking are made of."""
+    table = [["figure", "value"]]
+    if gold := linking.get("gold"):
+        table.append(["gold: right / extra / missed", f"{gold['right']} / {gold['extra']} / {gold['missed']}"])
+        credits = gold["credits"]
+        figures = f"{credits['given']} / {credits['linked']} / {credits['as_source']}"
+        table.append(["gold, sources: given / linked / told to be the source", figures])
+    for source, recall in linking.get("vendors", {}).get("vendor_recall_by_source", {}).items():
+        table.append([f"vendors' tags: {source}", f"{recall:.3f}"])
+    for name, rate in linking.get("headlines", {}).get("rate_by_class", {}).items():
+        table.append([f"headlines with a mention: {name}", f"{rate:.4f}"])
+    return table
+
+
+def ambiguous_names(linking: dict[str, Any]) -> list[list[str]]:
+    """How often names that are also words, brands or places were linked, left open, and found where a vendor tags."""
+    header = ["name", "level", "linked", "left open", "tagged", "of these linked"]
+    rows = sorted(linking["vendors"]["ambiguous"].items(), key=lambda item: -item[1]["linked"] - item[1]["left_open"])
+    keys = ("level", "linked", "left_open", "tagged", "tagged_found")
+    return [header, *([name, *(str(row[key]) for key in keys)] for name, row in rows[:FREQUENT])]
+
+
+def _linking(linking: dict[str, Any]) -> str:
+    """The page's part on linking, with the errors."""
+    parts = ["<h2>Linking</h2>", f"<p>{escape(LINKING)}</p>", _table(linking_detail(linking))]
+    if "vendors" in linking:
+        parts.append(f"<details><summary>多义名 ambiguous names</summary>{_table(ambiguous_names(linking))}</details>")
+    errors = [["set", "error", "name", "code", "text"]]
+    for e in linking.get("gold", {}).get("errors", ()):
+        errors.append(["gold", e["error"], e["name"], e["code"], e["text"]])
+    for e in linking.get("headlines", {}).get("errors", ()):
+        names, codes = zip(*e["links"], strict=True)
+        errors.append([f"headlines, {e['class']}", "extra", "、".join(names), ", ".join(codes), e["text"]])
+    for e in linking.get("vendors", {}).get("missed", ()):
+        errors.append(["vendors", ", ".join(e["reasons"]) or "missed", e["name"], e["code"], e["text"]])
+    parts.append(f"<details><summary>错例 errors ({len(errors) - 1})</summary>{_table(errors)}</details>")
+    return "".join(parts)
 
 
 def detail(item: dict[str, Any]) -> list[list[str]]:
@@ -123,5 +181,7 @@ def html(report: dict[str, Any]) -> str:
         if item["errors"]:
             errors = [["text", "truth", "guess"], *([e["text"], e["truth"], e["guess"]] for e in item["errors"])]
             parts.append(f"<details><summary>错例 error samples</summary>{_table(errors)}</details>")
+    if linking := report.get("linking"):
+        parts.append(_linking(linking))
     head = f'<!doctype html><html lang="zh"><meta charset="utf-8"><title>Scores</title><style>{_STYLE}</style>'
     return head + "".join(parts) + "</html>\n"

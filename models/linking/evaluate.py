@@ -1,7 +1,7 @@
 """How well the linker does on text that others have labelled.
 
 Three measures, none of which needs our own labels: recall of the vendors' stock tags on wires (noisy: only tags whose
-name or code stands in the text count), false alarms on headlines from outside finance, and for each ambiguous name
+name or code stands in the text count), false alarms on headlines from outside business, and for each ambiguous name
 how often it was linked and how often the linker abstained. The result is plain data with lists of the errors.
 """
 
@@ -22,7 +22,8 @@ from models.linking.patterns import base_name, rows
 from models.linking.records import LinkResult
 from models.securities import SecuritiesTable, Security, load
 
-FINANCE = frozenset(("stocks", "finance"))  # headline classes in which real companies are named
+# Headline classes in which companies are the news: finance, and trades whose companies are listed.
+BUSINESS = frozenset(("stocks", "finance", "realty", "science", "game"))
 ERRORS = 200  # errors listed, at most
 
 
@@ -81,6 +82,8 @@ def vendor_recall(linker: Linker, table: SecuritiesTable, wires: Iterable[Wire])
     linked: Counter[str] = Counter()
     left: Counter[tuple[str, str]] = Counter()
     unknown: Counter[str] = Counter()
+    tagged: Counter[str] = Counter()
+    tagged_found: Counter[str] = Counter()
     missed: list[dict[str, Any]] = []
     for wire in wires:
         result = linker.link(wire.title, wire.body, published_at=wire.published_at)
@@ -91,8 +94,11 @@ def vendor_recall(linker: Linker, table: SecuritiesTable, wires: Iterable[Wire])
         companies = {company(security) for link in result.links if (security := table.by_code(link.code))}
         for security in _tagged(wire, table, by_name, body, unknown):
             present[wire.source] += 1
+            name = base_name(security.name)
+            tagged[name] += 1
             if company(security) in companies:
                 found[wire.source] += 1
+                tagged_found[name] += 1
             elif len(missed) < ERRORS:
                 reasons = [a.reason for a in result.abstentions if security.code in a.codes]
                 missed.append(
@@ -111,6 +117,8 @@ def vendor_recall(linker: Linker, table: SecuritiesTable, wires: Iterable[Wire])
                 "level": level,
                 "linked": linked[normal_name(name)],
                 "left_open": sum(n for (surface, _), n in left.items() if surface == normal_name(name)),
+                "tagged": tagged[normal_name(name)],
+                "tagged_found": tagged_found[normal_name(name)],
             }
             for name, level in ambiguous.items()
         },
@@ -121,7 +129,7 @@ def vendor_recall(linker: Linker, table: SecuritiesTable, wires: Iterable[Wire])
 
 
 def false_alarms(linker: Linker, headlines: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Share of the headlines with a mention, by class and outside finance altogether, with every one of them."""
+    """Share of the headlines with a mention, by class and outside business altogether, with every one of them."""
     total: Counter[str] = Counter()
     alarmed: Counter[str] = Counter()
     errors: list[dict[str, Any]] = []
@@ -130,9 +138,9 @@ def false_alarms(linker: Linker, headlines: Iterable[tuple[str, str]]) -> dict[s
         links = [link for link in linker.link(text, "").links if link.role != "source_credit"]
         if links:
             alarmed[label] += 1
-            if label not in FINANCE and len(errors) < ERRORS:
+            if label not in BUSINESS and len(errors) < ERRORS:
                 errors.append({"class": label, "text": text, "links": [(link.surface, link.code) for link in links]})
-    outside = [label for label in total if label not in FINANCE]
+    outside = [label for label in total if label not in BUSINESS]
     count = sum(total[label] for label in outside)
     return {
         "count": count,
