@@ -183,6 +183,10 @@ class Poller:
                 wait = getattr(error, "retry_after", 0.0)
                 log.warning("source %s: %s", self.name, error)
                 self._health.add(Report(self.name, self._clock(), "failing", errors=1, message=str(error)))
+            except Exception as error:  # a payload that nobody thought of must be seen, too
+                reason = f"{type(error).__name__}: {error}"
+                self._health.add(Report(self.name, self._clock(), "failing", errors=1, message=reason[:300]))
+                raise
             stop.wait(wait_after(failures, self._interval, wait))
 
     def _report(self, found: Polled) -> Report:
@@ -229,5 +233,5 @@ def rows_of(value: Any, *needed: str) -> list[Row]:
         raise ShapeChanged("the answer's list is not a list of objects")
     for name in needed:
         if value and not any(name in row for row in value):
-            raise ShapeChanged(f"no item has the field {name!r}; it has {', '.join(list(value[0])[:15])}")
+            raise ShapeChanged(f"no item has the field {name!r}; it has {', '.join(map(str, list(value[0])[:15]))}")
     return value

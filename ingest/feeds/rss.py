@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
+from time import struct_time
 from typing import Any
 
 import feedparser
@@ -44,15 +45,22 @@ def entries_of(answer: Fetched) -> list[Row]:
 
 
 def _row(entry: Any, publisher: str) -> Row:
-    content = [part.get("value", "") for part in entry.get("content", ())]
-    time = entry.get("published_parsed") or entry.get("updated_parsed")
+    texts = [entry.get("summary"), *(part.get("value") for part in entry.get("content") or ())]
     return {
         "id": entry.get("id") or entry.get("link"),
         "title": entry.get("title"),
-        "body": max([*content, entry.get("summary", "")], key=len),
-        "published_at": datetime.fromtimestamp(calendar.timegm(time), UTC) if time else None,
+        "body": max((text or "" for text in texts), key=len),
+        "published_at": _moment(entry.get("published_parsed") or entry.get("updated_parsed")),
         "url": entry.get("link"),
         "publisher": (entry.get("source") or {}).get("title") or publisher,
         "authors": entry.get("author"),
-        "subjects": [tag.get("term", "") for tag in entry.get("tags", ())],
+        "subjects": [tag.get("term") or "" for tag in entry.get("tags") or ()],
     }
+
+
+def _moment(parsed: struct_time | None) -> datetime | None:
+    """The time that feedparser read; None where it makes no date."""
+    try:
+        return datetime.fromtimestamp(calendar.timegm(parsed), UTC) if parsed else None
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -38,6 +38,8 @@ class Tushare:
         names, values = json_of(body, "data", "fields"), json_of(body, "data", "items")
         if not isinstance(names, list) or not isinstance(values, list):
             raise ShapeChanged("the answer's fields and items are not lists")
+        if not all(isinstance(name, str) for name in names):
+            raise ShapeChanged("the answer's fields are not names")
         items = rows_of(
             [dict(zip(names, row, strict=False)) for row in values if isinstance(row, list)], "datetime", "content"
         )

@@ -22,14 +22,14 @@ from ingest.feeds.base import Feed, Poller, ShapeChanged, poll
 from ingest.feeds.cls import Cls
 from ingest.feeds.cninfo import Cninfo
 from ingest.feeds.registry import feeds_of, pollers
-from ingest.feeds.rss import Rss
+from ingest.feeds.rss import Rss, entries_of
 from ingest.feeds.sina import Sina
 from ingest.feeds.tushare import Tushare
 from ingest.feeds.wallstreetcn import Wallstreetcn
 from ingest.health import Health
 from ingest.outbox import Outbox
 from ingest.pdf import ReportReader
-from ingest.polite import Fetcher, FetchError
+from ingest.polite import Fetched, Fetcher, FetchError
 from ingest.times import BEIJING, parse_time
 from models.records import Document
 from stream.records import decode
@@ -412,6 +412,35 @@ def test_what_is_no_feed_is_told_or_harmless(body: bytes, outbox: Outbox, fetch:
         except ShapeChanged as error:
             assert "not RSS" in str(error)
     assert sum(len(d.title) for d in documents(outbox)) < 1_000_000
+
+
+MARKUP = ["<item>", "</item>", "<entry>", "<title>", "</title>", "<description", "<content:encoded>", "<content/>",
+          "<pubDate>Mon, 01 Jan 0001 00:00:00 GMT</pubDate>", "<pubDate>9999-99-99</pubDate>", "<category/>", "<guid>",
+          "<source>", "<author>", "&#0;", "&lt;p&gt;", "<![CDATA[", "]]>", "\x00", " xml:base='//['",
+          "<link>http://[</link>"]  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from(MARKUP) | st.text(max_size=6), max_size=25).map("".join))
+def test_any_feed_gives_rows_or_a_reason(inside: str) -> None:
+    body = f"<rss version='2.0'><channel>{inside}</channel></rss>".encode("utf-8", "replace")
+    try:
+        rows = entries_of(Fetched(200, "http://x.invalid", {}, body))
+    except ShapeChanged as error:
+        assert str(error)
+    else:
+        assert all(isinstance(row["body"], str) for row in rows)
+
+
+@pytest.mark.parametrize(
+    "body", [{"fields": [0, "datetime", "content"], "items": [["", "t"]]}, {"fields": [[1]], "items": [["t"]]}]
+)
+def test_names_that_are_no_names_are_told(body: object, fetch: Fetcher) -> None:
+    with (
+        vendor(lambda asked: Reply(json.dumps({"code": 0, "data": body}).encode())) as server,
+        pytest.raises(ShapeChanged),
+    ):
+        at_server(Tushare("secret"), server).page(fetch, "", {})
 
 
 JSON = st.recursive(
