@@ -1,22 +1,25 @@
 """Keeps a set of processes running: starts them in order, restarts what dies, stops them in reverse.
 
 A service that others depend on takes them along: the embedded broker forgets everything when it restarts, so the
-worker and the ingestors that talk to it are restarted too, after the topics have been made again.
+worker and the ingestors that talk to it are restarted too, after the topics have been made again. Otherwise services
+come back each on its own: one that is slow to start, or doesn't, holds up no other.
 """
 
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from deploy.local.process import Child
 
 STABLE_SECONDS = 60.0  # after that long a service's failures are forgotten
 MAX_BACKOFF = 30.0
-MAX_START_FAILURES = 5
+STOP_PATIENCE = 10.0  # for a revival that is under way when all is stopped
 
 
 class StartError(RuntimeError):
@@ -36,6 +39,18 @@ class Service:
     stop_seconds: float = 15.0
 
 
+class Revival(threading.Thread):
+    """Brings one service back, in a thread of its own. `cancelled`: leave off."""
+
+    def __init__(self, name: str, run: Callable[[Revival], None]) -> None:
+        super().__init__(name=f"revive-{name}", daemon=True)
+        self.cancelled = threading.Event()
+        self._run = run
+
+    def run(self) -> None:
+        self._run(self)
+
+
 @dataclass
 class _State:
     child: Child | None = None
@@ -43,11 +58,14 @@ class _State:
     failures: int = 0
     restarts: int = 0
     retry_at: float = 0.0
-    last_words: list[str] = field(default_factory=list)
+    revival: Revival | None = None
 
 
 class Supervisor:
-    """Runs services until `stop`. Single-threaded: call `start`, then `tick` a few times a second."""
+    """Runs services until `stop`: call `start`, then `tick` a few times a second, from one thread.
+
+    A service's state is its revival's alone while there is one, and so are those of the services that depend on it.
+    """
 
     def __init__(
         self,
@@ -59,7 +77,11 @@ class Supervisor:
     ) -> None:
         self.services = {service.name: service for service in services}
         self._states = {service.name: _State() for service in services}
+        self._needs = {
+            name: [service.name for service in services if name in service.dependents] for name in self.services
+        }
         self._folder, self._echo, self._clock, self._sleep = folder, echo, clock, sleep
+        self._file = threading.Lock()
         self.stopping = False
 
     def start(self) -> None:
@@ -68,30 +90,36 @@ class Supervisor:
             if self.stopping:
                 return
             self._spawn(service)
-            self._await_ready(service)
+            self._await_ready(service, lambda: self.stopping)
         self._write_state()
 
     def tick(self) -> None:
         """Restart what has died, with growing pauses."""
         now = self._clock()
         for name, state in self._states.items():
+            if self._reviving(name) or any(self._reviving(needed) for needed in self._needs[name]):
+                continue
             if state.child is not None and state.child.poll() is not None:
                 self._note_death(name, state, now)
             elif state.child is None and now >= state.retry_at and not self.stopping:
-                self._revive(self.services[name])
+                if all(self._states[needed].child is not None for needed in self._needs[name]):
+                    state.revival = Revival(name, partial(self._revive, self.services[name]))
+                    state.revival.start()
             elif state.failures and now - state.started > STABLE_SECONDS:
                 state.failures = 0
 
     def stop(self) -> None:
         """Stop all, last started first."""
         self.stopping = True
+        for state in self._states.values():
+            self._cancel(state, STOP_PATIENCE)
         for service in reversed(self.services.values()):
             self._halt(service)
         self._write_state()
 
     def pids(self) -> dict[str, int]:
         """Name -> process id of what runs."""
-        return {name: state.child.pid for name, state in self._states.items() if state.child is not None}
+        return {name: child.pid for name, state in self._states.items() if (child := state.child)}
 
     # ------------------------------------------------------------------
 
@@ -100,12 +128,12 @@ class Supervisor:
         state.child = Child(service.name, service.argv, self._folder / "logs", self._echo)
         state.started = self._clock()
 
-    def _await_ready(self, service: Service) -> None:
+    def _await_ready(self, service: Service, cancelled: Callable[[], bool]) -> None:
         state = self._states[service.name]
         child = state.child
         assert child is not None
         while not service.ready():
-            if self.stopping:
+            if cancelled():
                 return
             status = child.poll()
             if status is not None:
@@ -132,17 +160,30 @@ class Supervisor:
         self._echo("up", f"{name} ended with status {status}; restarting {'now' if not pause else f'in {pause:.0f} s'}")
         self._write_state()
 
-    def _revive(self, service: Service) -> None:
+    def _reviving(self, name: str) -> bool:
+        revival = self._states[name].revival
+        return revival is not None and revival.is_alive()
+
+    def _cancel(self, state: _State, patience: float | None) -> None:
+        if state.revival is not None:
+            state.revival.cancelled.set()
+            state.revival.join(patience)
+
+    def _revive(self, service: Service, revival: Revival) -> None:
         for name in service.dependents:
+            self._cancel(self._states[name], None)  # it waits for this one, in vain
             self._halt(self.services[name])
         try:
             self._spawn(service)
-            self._await_ready(service)
+            self._await_ready(service, revival.cancelled.is_set)
             for name in service.dependents:
-                self._spawn(self.services[name])
+                if not revival.cancelled.is_set():
+                    self._spawn(self.services[name])
         except Exception as error:  # noqa: BLE001 - whatever it is, supervision goes on and says so
             state = self._states[service.name]
             self._halt(service)
+            if revival.cancelled.is_set():
+                return
             state.failures += 1
             state.retry_at = self._clock() + min(MAX_BACKOFF, 2.0**state.failures)
             self._echo("up", f"{service.name} did not come back: {error}; trying again")
@@ -158,15 +199,16 @@ class Supervisor:
         path = self._folder / "run" / "processes.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         rows = {
-            name: {"pid": state.child.pid if state.child else None, "restarts": state.restarts}
+            name: {"pid": child.pid if (child := state.child) else None, "restarts": state.restarts}
             for name, state in self._states.items()
         }
-        partial = path.with_suffix(".tmp")
-        try:
-            partial.write_text(json.dumps(rows))
-            partial.replace(path)
-        except OSError as error:
-            self._echo("up", f"can't write {path}: {error.strerror}")
+        unfinished = path.with_suffix(".tmp")
+        with self._file:
+            try:
+                unfinished.write_text(json.dumps(rows))
+                unfinished.replace(path)
+            except OSError as error:
+                self._echo("up", f"can't write {path}: {error.strerror}")
 
 
 def last_words(child: Child) -> str:

@@ -82,6 +82,74 @@ def test_dependents_restart_with_what_they_depend_on(supervise):
     assert len(prepared) == 2  # topics are made again
 
 
+def test_one_that_is_slow_to_come_back_holds_up_no_other(supervise):
+    comes_up = {"slow": True}
+    supervisor = supervise(
+        Service("slow", SLEEPER, ready=lambda: comes_up["slow"]), Service("quick", SLEEPER, ready=lambda: True)
+    )
+    supervisor.start()
+    before = supervisor.pids()
+    comes_up["slow"] = False
+    os.kill(before["slow"], signal.SIGKILL)
+    run_until(
+        supervisor, lambda: supervisor.pids().get("slow", before["slow"]) != before["slow"]
+    )  # starting, not ready
+    os.kill(before["quick"], signal.SIGKILL)
+    run_until(supervisor, lambda: supervisor.pids().get("quick", before["quick"]) != before["quick"])
+    started = time.monotonic()
+    supervisor.stop()
+    assert time.monotonic() - started < 5  # the revival under way is given up
+
+
+def test_dependents_wait_for_what_they_depend_on(supervise, tmp_path):
+    flag = tmp_path / "broken"
+    fragile = [
+        sys.executable,
+        "-c",
+        f"import os, sys, time; os.path.exists({str(flag)!r}) and sys.exit(4); time.sleep(600)",
+    ]
+    prepared = []
+    supervisor = supervise(
+        Service(
+            "broker",
+            fragile,
+            ready=lambda: not flag.exists(),
+            prepare=lambda: prepared.append(1),
+            dependents=("worker",),
+        ),
+        Service("worker", SLEEPER, ready=lambda: True),
+    )
+    supervisor.start()
+    before = supervisor.pids()
+    flag.touch()
+    os.kill(before["broker"], signal.SIGKILL)
+    run_until(supervisor, lambda: any("did not come back" in line for _, line in supervisor.lines))
+    for _ in range(20):
+        supervisor.tick()
+    assert supervisor.pids() == {} and not alive(before["worker"])
+    flag.unlink()
+    run_until(supervisor, lambda: set(supervisor.pids()) == {"broker", "worker"})
+    assert len(prepared) == 2
+
+
+def test_what_waits_for_a_broker_that_died_is_started_again_with_it(supervise):
+    answers = {"worker": True}
+    supervisor = supervise(
+        Service("broker", SLEEPER, ready=lambda: True, dependents=("worker",)),
+        Service("worker", SLEEPER, ready=lambda: answers["worker"]),
+    )
+    supervisor.start()
+    before = supervisor.pids()
+    answers["worker"] = False
+    os.kill(before["worker"], signal.SIGKILL)
+    run_until(supervisor, lambda: supervisor.pids().get("worker", before["worker"]) != before["worker"])
+    waiting = supervisor.pids()["worker"]
+    os.kill(before["broker"], signal.SIGKILL)
+    run_until(supervisor, lambda: supervisor.pids().get("broker", before["broker"]) != before["broker"])
+    run_until(supervisor, lambda: supervisor.pids().get("worker", waiting) != waiting)
+    assert not alive(waiting)
+
+
 def test_a_process_that_cannot_start_is_reported_with_its_last_words(supervise):
     bad = [sys.executable, "-c", "import sys; print('port 8123 is taken'); sys.exit(3)"]
     with pytest.raises(StartError, match="status 3 while starting: port 8123 is taken"):
