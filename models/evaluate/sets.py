@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from models.themes import Taxonomy, built_in
+from models.themes import built_in
 from models.train import examples as labels
 from models.train.examples import NEGATIVE, NEUTRAL, POSITIVE, Example
 
@@ -35,18 +35,6 @@ class DataError(ValueError):
     """A data folder that lacks what the evaluation reads; the text names it."""
 
 
-def masked(example: Example, taxonomy: Taxonomy) -> Example:
-    """The example with every cue overwritten, length kept."""
-
-    def cover(text: str) -> str:
-        chars = list(text)
-        for cue in taxonomy.find(text):
-            chars[cue.start : cue.end] = FILLER * (cue.end - cue.start)
-        return "".join(chars)
-
-    return replace(example, title=cover(example.title), body=cover(example.body))
-
-
 THREE = ("negative", "neutral", "positive")
 
 
@@ -61,7 +49,7 @@ def load(data: Path, only: Sequence[str] = ()) -> list[EvaluationSet]:
     train, dev = labels.silver(SILVER, data)
     if dev:
         taxonomy = built_in()
-        hidden = tuple(masked(e, taxonomy) for e in dev)
+        hidden = tuple(labels.without_cues(e, FILLER) for e in dev)
         toned = tuple(e for e in dev if e.tone)
         named = tuple(e for e in dev if e.targets)
         made += [

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.evaluate import metrics
-from models.evaluate.sets import DataError, load, masked
+from models.evaluate.sets import DataError, load
 from models.themes import built_in
 from models.train import examples as sets
 from models.train import templates, theme_templates
@@ -98,7 +98,7 @@ def test_theme_templates_cover_every_theme() -> None:
 
 def test_masking_overwrites_every_cue() -> None:
     example = Example("t", "1", "数字人直播", "游戏与数字人民币", sets.NEWS)
-    hidden = masked(example, built_in())
+    hidden = sets.without_cues(example, "□")
     assert built_in().find(hidden.title + hidden.body) == []
     assert len(hidden.title) == len(example.title) and "数字人民币" in hidden.body
 
