@@ -36,7 +36,7 @@ def account() -> None:
         st.button(say("sign_out"), icon=":material/logout:", on_click=st.logout)
     else:
         button = html(
-            '<form method="post" action="{to}"><button class="fx-chip">{text}</button></form>',
+            '<form method="post" action="{to}"><button class="fx-mark">{text}</button></form>',
             to=SIGN_OUT,
             text=say("sign_out"),
         )

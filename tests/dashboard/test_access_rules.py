@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 from pathlib import Path
 
 import pytest
+from starlette.types import Receive
 from typer.testing import CliRunner, Result
 
+from dashboard import access_gate
 from dashboard.access import Reader, role_of
 from dashboard.access_sessions import FIRST_WAIT, FREE, LONGEST_WAIT, Attempts, Sessions
 from dashboard.access_start import hosts, problem
@@ -118,6 +121,31 @@ def test_a_session_ends_with_sign_out_password_and_user(book: Book, tmp_path: Pa
     assert sessions.user(gone) is None
     book.put("ann", "editor", "somebody else's")
     assert sessions.user(gone) is None
+
+
+def test_a_socket_is_cut_off_soon_after_its_session(
+    book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even of a page that goes on asking; until then it may say what happened."""
+    monkeypatch.setattr(access_gate, "GRACE", 0.2)
+    sessions = Sessions(book, tmp_path / "sessions.json", 12, Clock())
+    token = sessions.start(book.known("ann"))
+    heard: list[str] = []
+
+    async def pages(scope: object, receive: Receive, send: object) -> None:
+        while (message := await receive())["type"] != "websocket.disconnect":
+            heard.append(message["type"])
+            if len(heard) == 3:
+                sessions.end(token)
+        heard.append("cut off")
+
+    async def asking() -> dict[str, str]:
+        await asyncio.sleep(0.02)
+        return {"type": "websocket.receive"}
+
+    scope = {"type": "websocket", "path": "/x", "headers": [(b"cookie", f"{access_gate.COOKIE}={token}".encode())]}
+    asyncio.run(asyncio.wait_for(access_gate.Gate(pages, sessions)(scope, asking, lambda _: None), 20))  # type: ignore[arg-type]
+    assert len(heard) > 3 and heard[-1] == "cut off"
 
 
 def test_guessing_gets_slower() -> None:
