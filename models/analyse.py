@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -22,10 +23,12 @@ import numpy as np
 from models.blend import Blends
 from models.encoder import Encoder, ModelError, weights_folder
 from models.heads import Heads, Scores
+from models.linking.context import decided, questions
 from models.linking.records import Link, LinkResult
 from models.ngrams import Ngrams, around
 from models.reading import LONG, TITLE, Window, plain, read
 from models.records import Analysis, Document, Field, Kind, Mention, Span, ThemeScore, Versions
+from models.securities import load as load_securities
 from models.sentiment import sentiment, with_rule
 from models.sentiment_rules import matches, title_rule
 from models.themes import Cue, Taxonomy, built_in
@@ -51,6 +54,7 @@ class Reading:
 
     document: Document
     links: tuple[Link, ...]
+    asked: tuple[Link, ...]  # what the linker leaves open, for the model to decide
     cues: dict[str, list[Cue]]
     windows: list[Window]
     encoded: list[Encoded] = field(default_factory=list)
@@ -85,6 +89,7 @@ class Analyser:
         self._linker = linker
         self._clock = clock
         self.user_themes: UserThemes | None = None
+        self.company_threshold: float | None = None  # from which the model decides that it is the company; None: never
 
     @classmethod
     def load(
@@ -115,6 +120,7 @@ class Analyser:
         heads, ngrams = Heads(folder / "heads.npz"), Ngrams(folder / "ngrams.npz")
         calibration, blends = Calibration.of(description.get("themes", {})), Blends.of(description.get("blends", {}))
         analyser = cls(encoder, heads, ngrams, taxonomy, calibration, blends, linker, versions, clock)
+        analyser.company_threshold = description.get("company", {}).get("threshold")
         if user_themes:
             analyser.follow(Path(user_themes), Likeness.of(description.get("likeness", {})))
         return analyser
@@ -150,20 +156,19 @@ class Analyser:
 
     def _prepare(self, document: Document) -> Reading:
         title, body = plain(document.title), plain(document.body)
-        links = self._linker.link(
-            document.title, document.body, kind=document.kind, published_at=document.published_at
-        ).links
+        found = self._linker.link(document.title, document.body, kind=document.kind, published_at=document.published_at)
+        links, asked = found.links, () if self.company_threshold is None else questions(found, _names())
         cues = {"title": self.taxonomy.find(title[:TITLE_SCAN]), "body": self.taxonomy.find(body[:CUE_SCAN])}
-        spans = [Span(link.field, link.start, link.end) for link in _first_of_each(links)]
+        spans = [Span(link.field, link.start, link.end) for link in _first_of_each((*links, *asked))]
         spans += [Span("body", cue.start, cue.end) for cue in _first_cues(cues["body"])] if len(body) > LONG else []
-        return Reading(document, links, cues, read(title, body, spans))
+        return Reading(document, links, asked, cues, read(title, body, spans))
 
     def _score(self, readings: Sequence[Reading]) -> None:
         flat = [(reading, i) for reading in readings for i in range(len(reading.windows))]
         encoded = self._encoder.tokens.encode([reading.windows[i].text for reading, i in flat])
         targets: list[list[tuple[list[int], list[int]]]] = []
         for (reading, i), (_, offsets) in zip(flat, encoded, strict=True):
-            names, weights = _targets(reading.links, reading.windows[i], offsets)
+            names, weights = _targets((*reading.links, *reading.asked), reading.windows[i], offsets)
             reading.encoded.append(encoded[len(targets)])
             reading.codes.append(names)
             targets.append(weights)
@@ -171,6 +176,8 @@ class Analyser:
             reading, i = flat[at]
             reading.scores[i] = self._heads.score(states, targets[at])
         for reading in readings:
+            if reading.asked and self.company_threshold is not None:
+                reading.links += decided(reading.asked, company_probabilities(reading), self.company_threshold)
             title = plain(reading.document.title)[:TITLE]
             reading.wide = self._ngrams.score(reading.windows[0].text, title, ("themes", "news", "post"))
             for code, window, places in _first_places(reading):
@@ -265,14 +272,27 @@ def company_tones(reading: Reading) -> dict[str, np.ndarray]:
     return {name: np.asarray(np.mean(values, 0)) for name, values in found.items()}
 
 
+def company_probabilities(reading: Reading) -> dict[str, float]:
+    """How sure the model is that each located name is the company: the surest of its windows."""
+    found: dict[str, float] = {}
+    for i, names in enumerate(reading.codes):
+        for name, p in zip(names, reading.scores[i].company, strict=True):
+            found[name] = max(found.get(name, 0.0), float(p))
+    return found
+
+
+@lru_cache(maxsize=1)
+def _names() -> dict[str, str]:
+    return {security.code: security.name for security in load_securities()}
+
+
 def _first_places(reading: Reading) -> Iterator[tuple[str, Window, list[tuple[int, int]]]]:
     """The first window that holds each company, with its places there."""
     seen: set[str] = set()
     for window, names in zip(reading.windows, reading.codes, strict=True):
         for name in names:
-            if name not in seen:
+            if name not in seen and (spans := [Span(k.field, k.start, k.end) for k in reading.links if k.code == name]):
                 seen.add(name)
-                spans = [Span(k.field, k.start, k.end) for k in reading.links if k.code == name]
                 yield name, window, [place for span in spans if (place := window.locate(span))]
 
 

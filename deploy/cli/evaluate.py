@@ -54,7 +54,9 @@ def command(
     now = datetime.now(UTC)
     report = evaluate(analyser, links, sets, now, compare=baselines, progress=lambda line: print(line, file=sys.stderr))
     if not only or LINKING in only:
-        report["linking"] = linking.evaluate(data, progress=lambda line: print(line, file=sys.stderr))
+        report["linking"] = linking.evaluate(
+            data, model or chosen.path, chosen.threads, progress=lambda line: print(line, file=sys.stderr)
+        )
     if write:
         write.write_text(markdown(report), encoding="utf-8")
     if html:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from models.evaluate import context
 from models.evaluate.sets import GOLD
 from models.linking import Link, Linker
 from models.linking.evaluate import company, false_alarms, read_headlines, read_wires, vendor_recall
@@ -54,10 +55,13 @@ class Count:
 
 
 def evaluate(
-    data: Path, linker: Linker | None = None, progress: Callable[[str], None] = lambda line: None
+    data: Path, model: str = "", threads: int = 0, *, progress: Callable[[str], None] = lambda line: None
 ) -> dict[str, Any]:
-    """All measures of the linker that the data folder allows, JSON-ready. `measures` are rows for the main table."""
-    linker, table = linker or Linker.load(), load()
+    """All measures of the linker that the data folder allows, JSON-ready. `measures` are rows for the main table.
+
+    `model`: the folder of weights whose head is weighed against the rules alone.
+    """
+    linker, table = Linker.load(), load()
     result: dict[str, Any] = {"securities": linker.version, "measures": []}
     if texts := gold_texts(data):
         result["gold"] = gold(linker, table, texts)
@@ -73,6 +77,8 @@ def evaluate(
         result["headlines"] = headlines
         title = "Linking: headlines outside business"
         result["measures"].append(share(title, headlines["count"], "false alarms", headlines["rate"], ALARMS, "≤ "))
+    if paths and (data / "securities/ambiguous_names.csv").is_file():
+        result["context"] = context.measure(data, model, threads)
     for item in result["measures"]:
         progress(f"{item['title']}: {item['metric']} {item['score']:.4f} of {item['questions']}")
     return result

@@ -85,6 +85,13 @@ def linking_detail(linking: dict[str, Any]) -> list[list[str]]:
         table.append([f"vendors' tags: {source}", f"{recall:.3f}"])
     for name, rate in linking.get("headlines", {}).get("rate_by_class", {}).items():
         table.append([f"headlines with a mention: {name}", f"{rate:.4f}"])
+    if found := linking.get("context"):
+        table.append(["left open by the rules: asked / tagged", f"{found['asked']} / {found['companies']}"])
+        for row in found["table"]:
+            figures = f"precision {row['precision']:.3f}, recall {row['recall']:.3f}"
+            table.append([f"the model decides from {row['threshold']:g}", f"{figures}, {row['words']} words taken"])
+        state = f"from {found['threshold']:g}" if found["threshold"] is not None else "off: no threshold reaches 0.98"
+        table.append(["the model decides", state])
     return table
 
 

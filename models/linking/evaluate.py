@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -128,6 +129,13 @@ def vendor_recall(linker: Linker, table: SecuritiesTable, wires: Iterable[Wire])
     }
 
 
+def tagged_companies(wire: Wire, table: SecuritiesTable) -> set[str]:
+    """Codes of every listing of the companies tagged whose name or code stands in the wire."""
+    body = normalise(f"{wire.title}\n{wire.body}").text
+    names = {company(s) for s in _tagged(wire, table, _names(table), body, Counter())}
+    return {s.code for s in table if company(s) in names} if names else set()
+
+
 def false_alarms(linker: Linker, headlines: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """Share of the headlines with a mention, by class and outside business altogether, with every one of them."""
     total: Counter[str] = Counter()
@@ -155,6 +163,7 @@ def company(security: Security) -> str:
     return security.english_name or base_name(security.name)
 
 
+@lru_cache(maxsize=2)
 def _names(table: SecuritiesTable) -> dict[str, Security]:
     names: dict[str, Security] = {}
     for security in sorted(table, key=lambda s: s.exchange in ("HK", "US")):
