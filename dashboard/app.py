@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import access_page, frame, look, panel, state
 from dashboard.text import say
-from dashboard.views import document, overview, reports, search, security, sql, stories, system, theme
+from dashboard.views import alerts, document, overview, reports, search, security, sql, stories, system, theme
 
 LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 118 32" width="118" height="32">
 <g fill="none" stroke="#2f6fed" stroke-width="3.2" stroke-linecap="round"><path d="M3 11h15a4.5 4.5 0 1 0-4.5-4.5"/>
@@ -26,6 +26,7 @@ PAGES: dict[str, tuple[Callable[[], None], str, Literal["visible", "hidden"]]] =
     "stories": (stories.page, "hub", "visible"),
     "reports": (reports.page, "description", "visible"),
     "search": (search.page, "search", "visible"),
+    "alerts": (alerts.page, "notifications", "visible"),
     "sql": (sql.page, "terminal", "visible"),
     "system": (system.page, "speed", "visible"),
     "document": (document.page, "article", "hidden"),

@@ -13,5 +13,5 @@ def store() -> Any:
 
 
 def reader() -> str:
-    """The reader's name, as it stands beside what they change."""
+    """The reader's name, as it stands beside what they change; none where nobody signs in."""
     return access.reader().name

@@ -10,7 +10,7 @@ ALLOWED = {
     "models": [],
     "stream": ["models", "deploy.settings", "deploy.guard"],
     "ingest": ["models", "deploy.settings", "deploy.logs", "deploy.guard", "stream.records"],
-    "dashboard": ["models", "deploy.settings", "stream.queries"],
+    "dashboard": ["models", "deploy.settings", "stream.queries", "stream.alerts"],
     "deploy": ["models", "stream", "ingest", "dashboard"],
 }
 

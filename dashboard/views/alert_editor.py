@@ -1,0 +1,312 @@
+"""One subscription: its form and its YAML, its switches, and a look back at how often it would have fired."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import altair as alt
+import msgspec
+import pandas as pd
+import streamlit as st
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from dashboard import blocks, client, editing, frame, subscriptions
+from dashboard.client import read as ask
+from dashboard.panel import go, href, link, panel
+from dashboard.queries import documents
+from dashboard.query import SHANGHAI
+from dashboard.safe import html, join, label, plain, web_address
+from dashboard.text import LANGUAGES, language, moment, number, say, theme_ids, theme_name
+from stream.alerts.backtest import Lookback, look_back
+from stream.alerts.channels import ChannelBook, Safe
+from stream.alerts.subscriptions import Book, Stored, Subscription
+from stream.alerts.text import RuleError
+
+RULES = ("document", *subscriptions.STRUCTS)
+TONES = ("positive", "neutral", "negative")
+KINDS = ("wire", "news", "announcement", "report")
+DIGESTS = ("immediate", "hourly", "pre_open", "midday", "after_close", "daily", "weekly")
+SNOOZES = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "7d": timedelta(days=7)}
+SHOWN = 30  # firings of a look back
+
+
+def in_words(s: Subscription) -> str:
+    """The rule in a line."""
+    names = frame.names()
+    parts = [
+        "、".join(theme_name(t) for t in s.when.theme),
+        "、".join(plain(names.get(c, c), 12) for c in s.when.security[:4]) + ("…" if len(s.when.security) > 4 else ""),
+        "、".join(f"«{plain(k, 12)}»" for k in s.when.keyword[:4]),
+        "、".join(say(t) for t in (*s.when.tone, *s.when.mention_tone)),
+        "…" if subscriptions.beyond_form(s) else "",
+    ]
+    said = " · ".join(part for part in parts if part)
+    return f"{say(f'rule_{s.kind}')}{'：' if language() == 'zh' else ': '}{said or say('all')}"
+
+
+def wrong(error: Exception) -> None:
+    """What is wrong with a text, and where."""
+    panel(html('<div class="fx-box"><b class="fx-bad">✕ {e}</b></div>', e=plain(error, 600)), "wrong")
+
+
+# ---------------------------------------------------------------------- switches
+
+
+def actions(stored: Stored, me: str) -> None:
+    """Snooze, switch off and on, remove."""
+    book, subscription = Book(editing.store()), stored.subscription
+    with st.container(horizontal=True, key="actions"):
+        if subscriptions.state(stored, datetime.now(UTC)) == "snoozed":
+            if st.button(say("unsnooze"), icon=":material/notifications_active:"):
+                book.snooze(stored, None, by=me)
+                st.rerun()
+        else:
+            with st.popover(say("snooze"), icon=":material/snooze:"):
+                for span, length in SNOOZES.items():
+                    if st.button(say(f"snooze_{span}"), key=f"snooze-{span}", width="stretch"):
+                        book.snooze(stored, datetime.now(UTC) + length, by=me)
+                        st.rerun()
+        key = "disable" if subscription.enabled else "enable"
+        if st.button(say(key), icon=":material/toggle_on:" if key == "enable" else ":material/toggle_off:"):
+            book.save([msgspec.structs.replace(subscription, enabled=not subscription.enabled)], by=me)
+            st.rerun()
+        with st.popover(say("remove"), icon=":material/delete:"):
+            st.caption(say("remove_note"))
+            if st.button(say("remove_really"), type="primary", key="remove-really"):
+                book.remove(stored, by=me)
+                go(href("alerts", alerts="list"))
+
+
+def feed(id_: str) -> None:
+    """The subscription's Atom feed, for its owner."""
+    from stream.alerts.agent import links
+
+    with st.expander(say("feed_address"), icon=":material/rss_feed:"):
+        st.caption(say("feed_note"))
+        st.code(links(client.settings()).feed(id_), language=None, wrap_lines=True)
+
+
+# ---------------------------------------------------------------------- form and YAML
+
+
+def editor(stored: Stored | None, known: list[Stored], me: str, mine: bool) -> None:
+    """The two ways to write it; both save through the same reading."""
+    base = stored.subscription if stored else None
+    if not mine:
+        st.code(subscriptions.text_of(base) if base else "", language="yaml", wrap_lines=True)
+        return
+    id_ = f"{base.id}-{stored.version}" if base and stored else "new"
+    form, text = st.tabs([say("as_form"), "YAML"])
+    with form:
+        values = _form(base, id_)
+        if base and (more := subscriptions.beyond_form(base)):
+            st.caption(say("beyond_form", keys=label(", ".join(more))))
+        _buttons(lambda: subscriptions.filled(base, values), base, known, me, f"form-{id_}")
+    with text:
+        start = subscriptions.text_of(base) if base else subscriptions.START
+        written = st.text_area("YAML", start, height=420, key=f"yaml-{id_}", label_visibility="collapsed")
+        _buttons(lambda: subscriptions.one(written), base, known, me, f"yaml-{id_}")
+
+
+def _buttons(make: Any, base: Subscription | None, known: list[Stored], me: str, key: str) -> None:
+    with st.container(horizontal=True):
+        save = st.button(say("save"), type="primary", icon=":material/save:", key=f"save-{key}")
+        back = st.button(say("look_back"), icon=":material/history:", key=f"back-{key}")
+    if not (save or back):
+        return
+    try:
+        subscription = make()
+        if base:
+            subscription = msgspec.structs.replace(subscription, id=base.id, owner=base.owner)
+        if back:
+            st.session_state["lookback"] = (base.id if base else "new", subscription)
+        else:
+            keep(subscription, known, me)
+    except RuleError as error:
+        wrong(error)
+
+
+def keep(subscription: Subscription, known: list[Stored], me: str) -> None:
+    """Save it and show it. Raises `RuleError`."""
+    if not subscription.id and any(
+        s.subscription.name == subscription.name and s.subscription.owner == (me or subscription.owner) for s in known
+    ):
+        raise RuleError(say("name_taken", name=subscription.name))
+    (saved,) = Book(editing.store()).save(subscriptions.own([subscription], known, me), by=me)
+    st.session_state.pop("lookback", None)
+    st.toast(say("saved"), icon=":material/check:")
+    go(href("alerts", id=saved.subscription.id))
+
+
+def _form(base: Subscription | None, id_: str) -> dict[str, Any]:
+    """The common keys as widgets; gives their values."""
+    old = subscriptions.fields(base)
+    names = frame.names()
+    made: dict[str, Any] = {
+        "name": st.text_input(say("name"), old["name"], max_chars=100, key=f"name-{id_}"),
+        "rule": st.selectbox(
+            say("rule"), RULES, RULES.index(old["rule"]), format_func=lambda r: say(f"rule_{r}"), key=f"rule-{id_}"
+        ),
+    }
+    st.caption(say(f"rule_{made['rule']}_help"))
+
+    def several(field: str, options: list[str], named: Any = str, *, new: bool = False, title: str = "") -> None:
+        chosen = list(old.get(field, []))
+        made[field] = st.multiselect(
+            say(title or field),
+            list(dict.fromkeys([*options, *chosen])),
+            chosen,
+            format_func=named,
+            accept_new_options=new,
+            placeholder=say("any_of"),
+            key=f"{field}-{id_}",
+        )
+
+    def company(code: str) -> str:
+        return f"{plain(names[code], 16)} {code}" if code in names else plain(code, 20)
+
+    if made["rule"] not in ("silent", "trouble"):
+        left, right = st.columns(2)
+        with left:
+            several("theme", theme_ids(), theme_name)
+            several("security", sorted(names), company, new=True)
+            several("keyword", [], lambda k: plain(k, 40), new=True, title="keywords")
+        with right:
+            several("tone", list(TONES), say, title="tone_of_document")
+            several("mention_tone", list(TONES), say, title="tone_towards_company")
+            several("kind", list(KINDS), blocks.kind_name)
+        with st.expander(say("more_conditions")):
+            several("source", [str(s) for s in ask(documents.sources())["source"]], lambda s: plain(s, 30))
+            for field in ("relevance", "novelty"):
+                value = float(old.get(field) or 0.0)
+                made[field] = st.slider(say(f"{field}_at_least"), 0.0, 1.0, value, 0.05, key=f"{field}-{id_}")
+    elif made["rule"] == "silent":
+        several("source", [str(s) for s in ask(documents.sources())["source"]], lambda s: plain(s, 30))
+    made["watch"] = _watch(str(made["rule"]), old, id_) if made["rule"] != "document" else {}
+    made["per"] = old["per"]
+    if made["rule"] in subscriptions.COUNTED:
+        pers = ("all", "theme", "security", "source", "publisher")
+        made["per"] = st.selectbox(
+            say("per"), pers, pers.index(old["per"]), format_func=lambda p: say(f"per_{p}"), key=f"per-{id_}"
+        )
+    st.markdown(f"**{say('manners')}**")
+    several("schedule", list(DIGESTS), lambda d: say(f"schedule_{d}"))
+    owner = base.owner if base else editing.reader()
+    several("channels", [n for _, n, _ in ChannelBook(client.client(), Safe("")).names(owner or None)], plain)
+    first, second, third = st.columns(3)
+    made["quiet"] = first.text_input(say("quiet"), old.get("quiet") or "", placeholder="22:00-07:30", key=f"q-{id_}")
+    cooldown = old.get("cooldown") or ""
+    made["cooldown"] = second.text_input(say("cooldown"), cooldown, placeholder="30m", key=f"c-{id_}")
+    made["language"] = third.selectbox(
+        say("language"), list(LANGUAGES), list(LANGUAGES).index(old["language"]), LANGUAGES.__getitem__, key=f"l-{id_}"
+    )
+    with st.container(horizontal=True):
+        made["dry_run"] = st.toggle(
+            say("state_dry_run"), bool(old.get("dry_run")), key=f"d-{id_}", help=say("dry_help")
+        )
+        made["shared"] = st.toggle(say("shared"), bool(old.get("shared")), key=f"s-{id_}")
+    return made
+
+
+def _watch(rule: str, old: dict[str, Any], id_: str) -> dict[str, Any]:
+    """The fields of a watch over a window, as its type says."""
+    before = old["watch"] if old["rule"] == rule else {}
+    info: Any = msgspec.inspect.type_info(subscriptions.STRUCTS[rule])
+    made: dict[str, Any] = {}
+    columns = st.columns(min(len(info.fields), 3))
+    for number_, field in enumerate(info.fields):
+        title, key = say(f"watch_{field.name}"), f"{rule}-{field.name}-{id_}"
+        value = before.get(field.name, 5 if field.default is msgspec.NODEFAULT else field.default)
+        with columns[number_ % len(columns)]:
+            if isinstance(field.type, msgspec.inspect.LiteralType):
+                options = list(field.type.values)
+                made[field.name] = st.selectbox(
+                    title, options, options.index(value), format_func=lambda v: say(f"value_{v}"), key=key
+                )
+            elif isinstance(field.type, msgspec.inspect.VarTupleType):
+                options = list(getattr(field.type.item_type, "values", value))
+                made[field.name] = st.multiselect(
+                    title, options, list(value), format_func=lambda v: say(f"value_{v}"), key=key
+                )
+            elif isinstance(value, str):
+                made[field.name] = st.text_input(title, value, key=key, help=say("span_help"))
+            else:
+                made[field.name] = st.number_input(title, value=value, key=key)
+    return made
+
+
+# ---------------------------------------------------------------------- looking back
+
+
+def lookback(id_: str, known: list[Stored], me: str, mine: bool) -> None:
+    """How often, when and for what the rule would have fired, and the threshold for about so many a day."""
+    asked = st.session_state.get("lookback")
+    panel(blocks.heading(say("look_back"), say("look_back_note")), "lookback-title")
+    with st.container(horizontal=True):
+        days = int(st.number_input(say("days_back"), 1, 400, 30, key="lookback_days", width=130))
+        wanted = float(st.number_input(say("wanted_a_day"), 0.1, 1000.0, 3.0, key="lookback_wanted", width=150))
+    if not asked or asked[0] != id_:
+        return
+    rule: Subscription = asked[1]
+    with st.spinner(say("running")):
+        found = _look_back(msgspec.json.encode(rule), days, wanted, int(datetime.now(UTC).timestamp() // 60))
+    suggestion = ""
+    if found.suggested is not None and found.current is not None:
+        suggestion = say(
+            "suggested",
+            n=f"{found.wanted:g}",
+            threshold=found.threshold,
+            value=f"{found.suggested:g}",
+            total=number(found.suggested_total),
+            now=f"{found.current:g}",
+        )
+    told = say("would_have", days=days, n=number(found.total), a_day=f"{found.per_day:.1f}")
+    panel(html('<div class="fx-box"><b>{t}</b><div class="fx-soft">{s}</div></div>', t=told, s=suggestion), "lookback")
+    if mine and suggestion and found.suggested is not None:
+        try:
+            better = subscriptions.with_threshold(rule, found.threshold, found.suggested)
+            if st.button(say("take_threshold"), icon=":material/tune:"):
+                keep(msgspec.structs.replace(better, id=rule.id, owner=rule.owner), known, me)
+        except (RuleError, KeyError) as error:
+            wrong(error)
+    data = pd.DataFrame(found.by_day, columns=["day", "n"])
+    chart = alt.Chart(data).mark_bar().encode(
+        x=alt.X("day:T", title=None, axis=alt.Axis(format="%m-%d", tickCount=6)),
+        y=alt.Y("n:Q", title=say("count"), axis=alt.Axis(tickMinStep=1)),
+        tooltip=[alt.Tooltip("day:T", format="%Y-%m-%d", title=say("time")), alt.Tooltip("n:Q", title=say("count"))],
+    )  # fmt: skip
+    st.altair_chart(chart.properties(height=150), key="chart-lookback", alt=told)
+    now = datetime.now(SHANGHAI)
+    items = [
+        html(
+            '<div class="fx-item" data-key="{k}"><span class="g">·</span><div><div class="t">{title}</div>'
+            '<div class="s">{why}</div><div class="meta"><span>{at}</span>{source}</div></div></div>',
+            k=f"{past.document_id}-{past.at}",
+            title=link("document", plain(past.title, 120) or "—", id=past.document_id)
+            if past.document_id
+            else plain(past.title, 120),
+            why=plain(past.why, 200),
+            at=moment(past.at, now),
+            source=html(
+                '<a href="{u}" target="_blank" rel="noopener noreferrer">{t}</a>',
+                u=web_address(past.url),
+                t=say("open_source"),
+            )
+            if web_address(past.url)
+            else "",
+        )
+        for past in found.firings[:SHOWN]
+    ]
+    panel(html('<div class="fx-box">{i}</div>', i=join(items) or say("never_fired")), "lookback-firings")
+
+
+@st.cache_data(ttl=300, max_entries=50, show_spinner=False)
+def _look_back(rule: bytes, days: int, wanted: float, minute: int) -> Lookback:
+    """The look back of a rule, once a minute at most."""
+    subscription = msgspec.json.decode(rule, type=Subscription)
+    now = datetime.fromtimestamp(minute * 60 + 60, UTC)
+    try:
+        return look_back(client.client(), subscription, days=days, per_day=wanted, now=now)
+    except (ClickHouseError, OSError) as error:
+        raise client.explain(error) from error
