@@ -50,14 +50,14 @@ def state(stored: Stored, now: datetime) -> str:
 
 
 def own(subscriptions: list[Subscription], known: list[Stored], me: str) -> list[Subscription]:
-    """The same as one's own. Raises `RuleError` for a version of somebody else's."""
+    """The same as one's own; `known` are all that there are. Raises `RuleError` for a version of somebody else's."""
     by_id = {stored.subscription.id: stored.subscription for stored in known}
     found = []
     for subscription in subscriptions:
         before = by_id.get(subscription.id) if subscription.id else None
         if before is not None and not owns(before, me):
             raise RuleError(f"{subscription.name!r} has the id of a subscription of {before.owner!r}: leave `id` out")
-        owner = before.owner if before is not None and before.owner else me or subscription.owner
+        owner = before.owner if before is not None else me or subscription.owner
         found.append(msgspec.structs.replace(subscription, owner=owner))
     return found
 
@@ -73,7 +73,8 @@ def one(text: str) -> Subscription:
 def text_of(subscription: Subscription) -> str:
     """Its YAML, without what the store knows."""
     values = msgspec.to_builtins(subscription)
-    return dump({key: value for key, value in values.items() if key not in ("id", "owner")})
+    name = {"name": values.pop("name")}
+    return dump(name | {key: value for key, value in values.items() if key not in ("id", "owner")})
 
 
 def fields(subscription: Subscription | None) -> dict[str, Any]:

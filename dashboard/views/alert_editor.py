@@ -133,10 +133,16 @@ def keep(subscription: Subscription, known: list[Stored], me: str) -> None:
         s.subscription.name == subscription.name and s.subscription.owner == (me or subscription.owner) for s in known
     ):
         raise RuleError(say("name_taken", name=subscription.name))
-    (saved,) = Book(editing.store()).save(subscriptions.own([subscription], known, me), by=me)
+    (saved,) = store([subscription], me)
     st.session_state.pop("lookback", None)
     st.toast(say("saved"), icon=":material/check:")
     go(href("alerts", id=saved.subscription.id))
+
+
+def store(given: list[Subscription], me: str) -> list[Stored]:
+    """Save them as the reader's own. Raises `RuleError`."""
+    book = Book(editing.store())
+    return book.save(subscriptions.own(given, book.all(), me), by=me)
 
 
 def _form(base: Subscription | None, id_: str) -> dict[str, Any]:

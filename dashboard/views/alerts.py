@@ -216,8 +216,7 @@ def _exchange(known: list[Stored], me: str) -> None:
         on_click="ignore",
         disabled=not known,
     )
-    store = editing.store()
-    if store is None:
+    if editing.store() is None:
         return
     with st.form("import", border=False):
         file = st.file_uploader(say("import_file"), type=["yaml", "yml"])
@@ -226,7 +225,7 @@ def _exchange(known: list[Stored], me: str) -> None:
     if pressed:
         try:
             given = file.getvalue().decode("utf-8") if file else text
-            saved = Book(store).save(subscriptions.own(read(given, file.name if file else ""), known, me), by=me)
+            saved = alert_editor.store(read(given, file.name if file else ""), me)
         except (RuleError, UnicodeDecodeError) as error:
             alert_editor.wrong(error)
             return

@@ -94,6 +94,8 @@ def test_who_sees_and_changes_what() -> None:
     with pytest.raises(RuleError, match="ann"):
         subscriptions.own([hers], known, "bob")
     assert subscriptions.own([hers], known, "ann")[0].owner == "ann"
+    common = msgspec.structs.replace(hers, owner="")
+    assert subscriptions.own([common], [Stored(subscription=common, version=1)], "bob")[0].owner == ""
 
 
 # ---------------------------------------------------------------------- in the browser
