@@ -37,7 +37,11 @@ class Rss:
 def entries_of(answer: Fetched) -> list[Row]:
     """Rows of a feed's entries. Raises `ShapeChanged`."""
     declared = {"content-type": answer.headers.get("content-type", "")}
-    parsed = feedparser.parse(BytesIO(answer.body), response_headers=declared)
+    try:
+        parsed = feedparser.parse(BytesIO(answer.body), response_headers=declared)
+    except Exception as error:  # of broken markup, feedparser raises what its handlers happen to raise
+        reason = f"{type(error).__name__}: {error}"
+        raise ShapeChanged(f"not RSS or Atom: {reason}; it begins {answer.body[:60]!r}") from error
     if not parsed.entries and parsed.bozo:
         raise ShapeChanged(f"not RSS or Atom: {parsed.bozo_exception}; it begins {answer.body[:60]!r}")
     publisher = parsed.feed.get("title", "")

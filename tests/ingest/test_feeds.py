@@ -420,6 +420,12 @@ MARKUP = ["<item>", "</item>", "<entry>", "<title>", "</title>", "<description",
           "<link>http://[</link>"]  # fmt: skip
 
 
+def test_markup_that_breaks_the_parser_is_told() -> None:
+    body = b"<rss><channel><item><category>x</item></category>"
+    with pytest.raises(ShapeChanged, match="KeyError"):
+        entries_of(Fetched(200, "http://x.invalid", {}, body))
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(MARKUP) | st.text(max_size=6), max_size=25).map("".join))
 def test_any_feed_gives_rows_or_a_reason(inside: str) -> None:
