@@ -21,26 +21,42 @@ ROWS: Final = 4  # values in a band: 32 bands find pairs from a Jaccard similari
 Hashes = npt.NDArray[np.uint64]
 Signature = npt.NDArray[np.uint32]
 
-# 财联社5月14日电，  |  新华社北京5月14日电  |  格隆汇5月14日丨  |  智通财经APP获悉，  |  据……报道，
-_DATE_LINE = re.compile(
-    r"(?:[一-鿿A-Za-z]{2,10})?\d{1,2}月\d{1,2}日(?:电|讯|消息|[丨|｜])|智通财经APP获悉|\(.{0,12}(?:记者|编辑).{0,30}?\)|（.{0,12}(?:记者|编辑).{0,30}?）"
-)
+# 财联社5月14日电，  |  新华社北京5月14日电  |  格隆汇5月14日丨  |  智通财经APP获悉，  |  （记者 …）
+# The agency before the date is looked for once a date is found: an expression for both would try at every character.
+_DATE = re.compile(r"\d{1,2}月\d{1,2}日(?:电|讯|消息|[丨|｜])")
+_AGENCY = re.compile(r"[一-鿿a-z]{2,10}\Z")
+_REPORTER = re.compile(r"\(.{0,12}(?:记者|编辑).{0,30}?\)|（.{0,12}(?:记者|编辑).{0,30}?）")
 _KEPT = re.compile(r"[0-9a-z一-鿿㐀-䶿]+")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _POWERS = np.array([pow(1_000_003, k, 1 << 64) for k in range(SHINGLE)], dtype=np.uint64)
 _EMPTY = np.uint32(0xFFFFFFFF)
+_BAND = np.repeat(np.arange(WIDTH // ROWS, dtype=np.uint32) * np.uint32(0x9E3779B1), ROWS)  # keeps bands' keys apart
+
+
+def plain(text: str) -> str:
+    """The text in one form of each character, in small letters, without agencies' date lines."""
+    text = unicodedata.normalize("NFKC", text[:MAX_TEXT]).lower()
+    if "记者" in text or "编辑" in text:
+        text = _REPORTER.sub("", text)
+    if "智通财经app获悉" in text:
+        text = text.replace("智通财经app获悉", "")
+    end, kept = 0, ""
+    for date in _DATE.finditer(text):
+        before = text[end : date.start()]
+        agency = _AGENCY.search(before, max(0, len(before) - 10))
+        kept += before[: agency.start()] if agency else before
+        end = date.end()
+    return kept + text[end:] if end else text
 
 
 def reduce(text: str) -> str:
-    """What copies of a text have in common: letters, digits and characters, without date lines."""
-    text = unicodedata.normalize("NFKC", text[:MAX_TEXT]).lower()
-    return "".join(_KEPT.findall(_DATE_LINE.sub("", text)))
+    """What copies of a `plain` text have in common: letters, digits and characters."""
+    return "".join(_KEPT.findall(text))
 
 
 def numbers(text: str) -> frozenset[str]:
-    """The figures in a text; wires that differ only in these tell different news."""
-    text = unicodedata.normalize("NFKC", text[:MAX_TEXT])
-    return frozenset(_NUMBER.findall(_DATE_LINE.sub("", text)))
+    """The figures in a `plain` text; wires that differ only in these tell different news."""
+    return frozenset(_NUMBER.findall(text))
 
 
 def shingles(reduced: str) -> Hashes:
@@ -56,7 +72,11 @@ def shingles(reduced: str) -> Hashes:
         mixed ^= mixed >> np.uint64(shift)
         mixed *= np.uint64(factor)
     mixed ^= mixed >> np.uint64(31)
-    return np.unique(mixed)
+    mixed.sort()
+    new = np.empty(count, dtype=bool)
+    new[0] = True
+    np.not_equal(mixed[1:], mixed[:-1], out=new[1:])
+    return mixed[new]
 
 
 def signature(hashes: Hashes) -> Signature:
@@ -65,11 +85,11 @@ def signature(hashes: Hashes) -> Signature:
     if not len(hashes):
         return out
     bins = (hashes >> np.uint64(57)).astype(np.intp)
-    starts = np.flatnonzero(np.r_[True, bins[1:] != bins[:-1]])  # sorted hashes: the first of a bin is its minimum
-    out[bins[starts]] = (hashes[starts] >> np.uint64(16)).astype(np.uint32)
-    empty = np.flatnonzero(out == _EMPTY)
+    lowest = (hashes >> np.uint64(16)).astype(np.uint32)
+    out[bins[::-1]] = lowest[::-1]  # sorted hashes: the first of a bin is its minimum, and is written last
+    empty = (out == _EMPTY).nonzero()[0]
     if len(empty):
-        full = np.flatnonzero(out != _EMPTY)
+        full = (out != _EMPTY).nonzero()[0]
         donor = full[np.searchsorted(full, empty) % len(full)]
         out[empty] = out[donor] + np.uint32(7919) * ((empty - donor) % WIDTH).astype(np.uint32)
     return out
@@ -77,8 +97,8 @@ def signature(hashes: Hashes) -> Signature:
 
 def bands(sig: Signature) -> list[bytes]:
     """Keys under which a document is filed: two documents that share one are candidates."""
-    raw, step = sig.tobytes(), ROWS * 4
-    return [bytes([i]) + raw[i * step : (i + 1) * step] for i in range(WIDTH // ROWS)]
+    keys: list[bytes] = (sig ^ _BAND).view(f"V{ROWS * 4}").tolist()
+    return keys
 
 
 def overlap(a: Hashes, b: Hashes) -> tuple[float, float]:

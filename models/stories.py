@@ -14,7 +14,6 @@ times, so that history and live news may arrive side by side.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -62,8 +61,7 @@ class StoryIndex:
 
     def __init__(self, window: timedelta = WINDOW, capacity: int = CAPACITY) -> None:
         self._window, self._capacity = window, capacity
-        # Lists, mostly of one: a deque for each key weighs ten times more.
-        self._by_key: defaultdict[bytes, list[str]] = defaultdict(list)
+        self._by_key: dict[bytes, str | list[str]] = {}  # mostly one id a key: a list for each takes time and room
         self._entries: dict[str, _Entry] = {}
         self._copies: dict[str, int] = {}  # story -> the highest copy number given
         self._members: dict[str, int] = {}  # story -> its documents in memory
@@ -96,8 +94,9 @@ class StoryIndex:
     def _describe(self, document_id: str, title: str, body: str, published_at: datetime) -> _Entry:
         if not title and body.startswith("【"):  # some vendors put the headline there
             title = body[1:].partition("】")[0]
-        reduced_title = fingerprint.reduce(title)
-        text = fingerprint.reduce(body) or reduced_title
+        plain_title, plain_body = fingerprint.plain(title), fingerprint.plain(body)
+        reduced_title = fingerprint.reduce(plain_title)
+        text = fingerprint.reduce(plain_body) or reduced_title
         hashes = fingerprint.shingles(text)
         keys = [b"=" + text.encode()[:400]]
         if len(hashes) >= MIN_SHINGLES:
@@ -106,14 +105,18 @@ class StoryIndex:
         if len(reduced_title) >= MIN_TITLE:
             keys.append(b"t" + reduced_title.encode())
         alone = Placement(document_id, 1, 1.0)
-        numbers = fingerprint.numbers(f"{title} {body}")
+        numbers = fingerprint.numbers(f"{plain_title} {plain_body}")
         return _Entry(document_id, published_at, reduced_title, hashes, numbers, keys, text, alone)
 
     def _candidates(self, entry: _Entry) -> list[_Entry]:
         seen: dict[str, None] = {}
         for key in entry.keys:
             filed = self._by_key.get(key)
-            if filed:
+            if filed is None:
+                continue
+            if isinstance(filed, str):
+                seen[filed] = None
+            else:
                 for document_id in filed[-MAX_CANDIDATES:]:
                     seen[document_id] = None
         found = (self._entries[i] for i in seen if i != entry.id)
@@ -134,16 +137,23 @@ class StoryIndex:
         self._copies[story_id] = max(self._copies.get(story_id, 0), entry.placement.copy_number)
         self._members[story_id] = self._members.get(story_id, 0) + 1
         for key in entry.keys:
-            self._by_key[key].append(entry.id)
+            filed = self._by_key.setdefault(key, entry.id)
+            if isinstance(filed, list):
+                filed.append(entry.id)
+            elif filed is not entry.id:
+                self._by_key[key] = [filed, entry.id]
         if len(self._entries) > self._capacity:
             self._forget(next(iter(self._entries)))
 
     def _forget(self, document_id: str) -> None:
         entry = self._entries.pop(document_id)
         for key in entry.keys:
-            filed = self._by_key[key]
-            filed.remove(document_id)
-            if not filed:
+            filed = self._by_key.get(key)
+            if isinstance(filed, list):
+                filed.remove(document_id)
+                if len(filed) == 1:
+                    self._by_key[key] = filed[0]
+            elif filed == document_id:
                 del self._by_key[key]
         story_id = entry.placement.story_id
         self._members[story_id] -= 1
