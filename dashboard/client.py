@@ -101,16 +101,22 @@ def _fresh(sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
     return run(Query(sql, parameters))
 
 
-def read(query: Query, *, fresh: bool = False) -> pd.DataFrame:
-    """Rows of `query`, at most 20 s old (2 s if `fresh`), shared by all viewers. Raises `StoreError`."""
-    frame: pd.DataFrame = (_fresh if fresh else _cached)(query.sql, query.parameters)
+@st.cache_data(ttl=600, max_entries=20, show_spinner=False)
+def _kept(sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
+    return run(Query(sql, parameters))
+
+
+def read(query: Query, *, fresh: bool = False, kept: bool = False) -> pd.DataFrame:
+    """Rows of `query`, at most 20 s old (2 s if `fresh`, 10 min if `kept`: what takes long and hardly changes), shared
+    by all viewers. Raises `StoreError`."""
+    frame: pd.DataFrame = (_fresh if fresh else _kept if kept else _cached)(query.sql, query.parameters)
     return frame
 
 
 def forget() -> None:
     """Read everything anew: something was changed."""
-    _cached.clear()
-    _fresh.clear()
+    for cache in (_cached, _fresh, _kept):
+        cache.clear()
 
 
 def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

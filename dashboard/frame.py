@@ -38,7 +38,7 @@ class View:
 def extent() -> tuple[datetime, datetime] | None:
     """Times of the first and newest documents; None where there are none."""
     row = read(queries.extent(), fresh=True).iloc[0]
-    if not row["n"]:
+    if not row["any"]:
         return None
     first, newest, last = (
         pd.Timestamp(row[k]).tz_convert(SHANGHAI).to_pydatetime() for k in ("first", "newest", "last")
@@ -69,8 +69,10 @@ def busy_preset(newest: datetime) -> str:
 
 def names() -> dict[str, str]:
     """Short names of the securities by code."""
-    frame = read(queries.names())
-    return dict(zip(frame["code"], frame["name"], strict=True))
+    found: dict[str, str] = {}
+    for frame in (read(queries.names(), kept=True), read(queries.names(2))):  # those that are new since are named, too
+        found |= zip(frame["code"], frame["name"], strict=True)
+    return found
 
 
 def guarded(page: Callable[[], None]) -> None:

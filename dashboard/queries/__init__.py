@@ -58,16 +58,30 @@ def with_history(scope: Scope, **more: Any) -> dict[str, Any]:
 
 
 def extent() -> Query:
-    """Times of the first and newest document, and how many there are; a date far ahead of the clock is not believed."""
-    return query("""
-SELECT min(published_at) AS first, maxIf(published_at, published_at < now() + INTERVAL 1 DAY) AS newest,
-       max(published_at) AS last, uniqExact(id) AS n
-FROM documents FINAL""")
+    """Times of the first and newest document, of no meaning where `any` is 0; a date far ahead of the clock is not
+    believed. Every page asks this first, so it takes the ends of the table, which is in the order of time."""
+    time_of = "SELECT published_at FROM documents WHERE NOT is_deleted"
+    return query(f"""
+SELECT ifNull(({time_of} ORDER BY published_at LIMIT 1), toDateTime64(0, 3, 'Asia/Shanghai')) AS first,
+       ifNull(({time_of} AND published_at < now() + INTERVAL 1 DAY ORDER BY published_at DESC LIMIT 1), first)
+       AS newest,
+       ifNull(({time_of} ORDER BY published_at DESC LIMIT 1), first) AS last, toUnixTimestamp(last) > 0 AS any""")
 
 
-def names() -> Query:
-    """Short name of every security that was ever mentioned: the one on its newest mention."""
-    return query("SELECT code, argMax(name, published_at) AS name FROM mentions_now GROUP BY code")
+def names(days: int = 0) -> Query:
+    """Short name of every security that was ever mentioned, or in so many days: the one on its newest mention."""
+    lately = "AND published_at >= now() - INTERVAL {days:UInt32} DAY" if days else ""
+    return query(
+        f"""
+SELECT code, argMax(name, published_at) AS name
+FROM (
+    SELECT code, name, published_at FROM mentions WHERE NOT is_deleted {lately}
+    UNION ALL
+    SELECT correction, name, published_at FROM feedback FINAL WHERE kind = 'link' AND name != '' AND NOT undone
+)
+GROUP BY code""",
+        **({"days": days} if days else {}),
+    )
 
 
 def busy(end: datetime) -> Query:

@@ -19,6 +19,10 @@ ORDERS = {
 }
 
 
+# A document's moment, by the index over ids: the tables are in the order of time.
+AT = "published_at IN (SELECT published_at FROM documents WHERE id = {id:String})"
+
+
 @dataclass(frozen=True)
 class Filter:
     """What documents must be; empty fields don't filter. `text`: words that must all occur in title or body."""
@@ -107,7 +111,7 @@ def sources() -> Query:
 def whole(id_: str) -> Query:
     """One document with its text and everything said of it."""
     return query(
-        """
+        f"""
 SELECT id, source, kind, publisher, authors, title, body, url, published_at, fetched_at, analysed_at, stored_at,
        sentiment,
        sentiment_score, p_negative, p_neutral, p_positive, themes, codes, story_id, copy_number, novelty, page_offsets,
@@ -115,28 +119,28 @@ SELECT id, source, kind, publisher, authors, title, body, url, published_at, fet
        code_version, corrected,
        topic, `partition`, `offset`
 FROM documents_now
-WHERE id = {id:String} LIMIT 1""",
+WHERE id = {{id:String}} AND {AT} LIMIT 1""",
         id=id_,
     )
 
 
 def mentions_of(id_: str) -> Query:
     return query(
-        """
+        f"""
 SELECT code, name, surface, field, start, `end`, section, page, sentiment, sentiment_score, relevance, confidence,
        evidence, role, corrected
 FROM mentions_now
-WHERE document_id = {id:String} ORDER BY field DESC, start""",
+WHERE document_id = {{id:String}} AND {AT} ORDER BY field DESC, start""",
         id=id_,
     )
 
 
 def themes_of(id_: str) -> Query:
     return query(
-        """
+        f"""
 SELECT theme, score, corrected, evidence.field AS fields, evidence.start AS starts, evidence.`end` AS ends
 FROM document_themes_now
-WHERE document_id = {id:String} ORDER BY score DESC""",
+WHERE document_id = {{id:String}} AND {AT} ORDER BY score DESC""",
         id=id_,
     )
 
@@ -147,7 +151,9 @@ def copies(story: str) -> Query:
         f"""
 SELECT {COLUMNS}
 FROM documents_now
-WHERE story_id = {{story:String}} ORDER BY published_at, copy_number, id LIMIT 200""",
+WHERE story_id = {{story:String}}
+  AND published_at IN (SELECT published_at FROM documents WHERE story_id = {{story:String}})
+ORDER BY published_at, copy_number, id LIMIT 200""",
         story=story,
     )
 

@@ -93,14 +93,20 @@ ORDER BY newest DESC""",
 
 
 def feed(end: str, limit: int = 40) -> Query:
-    """The newest documents before a time ("": whatever is newest), with the securities that matter in each."""
-    before = f"WHERE published_at < {{end:{TIME}}}" if end else ""
+    """The newest documents before a time ("": whatever is newest), with the securities that matter in each.
+
+    The moments of the newest ones are taken off the table's end first: the view would read all texts to sort them.
+    """
+    before = f"AND published_at < {{end:{TIME}}}" if end else ""
     return query(
         f"""
 SELECT id, source, kind, publisher, title, leftUTF8(body, 120) AS lead, url, published_at, sentiment,
        sentiment_score, themes, codes, story_id, copy_number, novelty, corrected
 FROM documents_now
-{before}
+WHERE published_at IN (
+    SELECT DISTINCT published_at FROM documents WHERE NOT is_deleted {before}
+    ORDER BY published_at DESC LIMIT {{limit:UInt32}} + 20
+)
 ORDER BY published_at DESC, id LIMIT {{limit:UInt32}}""",
         limit=limit,
         **({"end": end} if end else {}),

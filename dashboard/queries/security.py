@@ -9,11 +9,15 @@ from dashboard.scope import Scope
 MEAN = "sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001)"
 
 
-def known() -> Query:
-    """Every security that was mentioned, the most mentioned first."""
+def known(scope: Scope) -> Query:
+    """The securities of the window, the most mentioned first."""
     return query(
-        "SELECT code, argMax(name, published_at) AS name, uniqExact(document_id) AS n"
-        " FROM mentions_now GROUP BY code ORDER BY n DESC, code"
+        f"""
+SELECT code, uniqExact(document_id) AS n
+FROM mentions_now
+WHERE {WINDOW}
+GROUP BY code ORDER BY n DESC, code""",
+        **windowed(scope),
     )
 
 

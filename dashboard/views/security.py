@@ -22,7 +22,7 @@ MENTIONS = 20
 def page() -> None:
     view = frame.view()
     scope, names = view.scope, frame.names()
-    code = _choose()
+    code = _choose(scope, names)
     if not code:
         panel(blocks.empty("🏷️", say("nothing"), say("nothing_hint")), "none")
         return
@@ -42,12 +42,15 @@ def page() -> None:
         _stories(scope, code, names)
 
 
-def _choose() -> str:
-    """The security of the URL, or the most mentioned one."""
-    table = read(sql.known())
-    if table.empty:
+def _choose(scope: Scope, names: dict[str, str]) -> str:
+    """The security of the URL, or the most mentioned one of the window."""
+    counts = {str(row["code"]): row["n"] for row in rows(read(sql.known(scope)))}
+    if not names:
         return ""
-    labels = {row["code"]: f"{plain(row['name'], 20)} {row['code']} ({number(row['n'])})" for row in rows(table)}
+    labels = {
+        code: f"{plain(names.get(code, code), 20)} {code} ({number(counts.get(code, 0))})"
+        for code in dict.fromkeys([*counts, *names])
+    }
     chosen = state.bound(
         st.selectbox,
         say("security"),

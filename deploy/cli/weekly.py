@@ -54,7 +54,7 @@ def _digest(week: str, language: str) -> weekly.Digest:
         if week:
             weekly.bounds(week)
         extent = run(queries.extent()).iloc[0]
-        if not extent["n"]:
+        if not extent["any"]:
             raise UserError("there are no documents yet: bring some in with fengxiang ingest FILE, or make run")
         first, newest = (pd.Timestamp(extent[key]).tz_convert(SHANGHAI).to_pydatetime() for key in ("first", "newest"))
         known = weekly.weeks(first, max(first, newest))

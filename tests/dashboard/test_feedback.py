@@ -15,7 +15,7 @@ from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Page, expect
 from typer.testing import CliRunner
 
-from dashboard import feedback
+from dashboard import feedback, queries
 from dashboard.feedback import FeedbackError, Mark
 from dashboard.queries import documents, overview, security, theme
 from dashboard.queries import feedback as sql
@@ -135,7 +135,7 @@ def test_a_link_to_another_company(store: Corrected) -> None:
     assert counts(store)["movers"] == {COL: 2, GIGABIT: 1, "300413.SZ": 1}
     shown = store.ask(security.mentions(day(), "300413.SZ"))
     assert {r["surface"] for r in shown} == {"吉比特"} and all(r["corrected"] for r in shown)
-    assert [r["name"] for r in store.ask(security.known()) if r["code"] == "300413.SZ"] == ["芒果超媒"]
+    assert [r["name"] for r in store.ask(queries.names()) if r["code"] == "300413.SZ"] == ["芒果超媒"]
     store.mark("link", "300413.SZ")  # the correction was wrong, too: it is the first link that is corrected
     assert counts(store)["movers"] == {COL: 2, GIGABIT: 1}
     assert [r["subject"] for r in store.ask(sql.latest())] == [GIGABIT]
