@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
 from models.analyse import Analyser, Reading, company_tones, document_tone
+from models.evaluate.context import measure
 from models.evaluate.metrics import f1, micro_f1
 from models.evaluate.predict import WHEN, GivenLinks
 from models.records import Document
@@ -125,6 +126,7 @@ def calibrate(folder: Path, data: Path, labels: Path) -> dict[str, Any]:
     description.pop("blends", None)
     description.pop("themes", None)
     description.pop("likeness", None)
+    description.pop("company", None)
     path.write_text(json.dumps(description))
     links = GivenLinks()
     analyser = Analyser.load(str(folder), linker=links)
@@ -148,5 +150,7 @@ def calibrate(folder: Path, data: Path, labels: Path) -> dict[str, Any]:
     hidden = readings(analyser, links, [sets.without_cues(e, "某") for e in dev])
     description["themes"], reached = theme_calibration(found, hidden, dev)
     description["likeness"] = likeness_calibration(analyser, found, dev)
+    path.write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n")
+    description["company"] = {"threshold": measure(data, str(folder), threads=1)["threshold"]}
     path.write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n")
     return description | {"themes_cross_validated": round(reached, 4)}
