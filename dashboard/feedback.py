@@ -39,12 +39,10 @@ class Mark(Struct, frozen=True):
     correction: str = ""
 
 
-_SHOWN = """
-SELECT d.published_at, f.themes, f.codes, d.themes, d.codes, d.sentiment
-FROM (SELECT * FROM documents FINAL WHERE id = {id:String} LIMIT 1) AS d
-LEFT JOIN documents_now AS f ON f.id = d.id AND f.published_at = d.published_at"""
-_MENTION = """
-SELECT any(name), topK(1)(sentiment)[1] FROM mentions_now WHERE document_id = {id:String} AND code = {code:String}"""
+_SAID = "SELECT published_at, themes, codes, sentiment FROM documents FINAL WHERE id = {id:String} LIMIT 1"
+_SHOWN = "SELECT themes, codes FROM documents_now WHERE id = {id:String} LIMIT 1"
+_NAME = "SELECT any(name) FROM mentions FINAL WHERE document_id = {id:String} AND code = {code:String}"
+_TONE = "SELECT topK(1)(sentiment)[1] FROM mentions_now WHERE document_id = {id:String} AND code = {code:String}"
 _REPLACED = """
 SELECT subject, said FROM feedback FINAL
 WHERE document_id = {id:String} AND kind = {kind:String} AND correction = {shown:String} AND NOT undone LIMIT 1"""
@@ -52,41 +50,40 @@ WHERE document_id = {id:String} AND kind = {kind:String} AND correction = {shown
 
 def save(reader: Client, editor: Client, mark: Mark, by: str, clock: Callable[[], int] = time.time_ns) -> None:
     """Store a mark. Raises `FeedbackError`."""
-    rows = reader.query(_SHOWN, parameters={"id": mark.document_id}).result_rows
-    if not rows:
-        raise FeedbackError(f"there is no document {mark.document_id!r}")
-    published_at, themes, codes, themes_first, codes_first, tone = rows[0]
-    said, name = mark.shown, ""
-    subject = mark.shown
+    id_ = mark.document_id
+    document = _first(reader, _SAID, id=id_)
+    if document is None:
+        raise FeedbackError(f"there is no document {id_!r}")
+    published_at, themes_first, codes_first, tone = document
+    themes, codes = _first(reader, _SHOWN, id=id_) or ([], [])
+    subject = said = mark.shown
+    name = ""
     if mark.kind == "tone":
         if mark.correction not in TONES:
             raise FeedbackError(f"{mark.correction!r} is no tone: {', '.join(TONES)}")
         if mark.shown:
             if mark.shown not in codes:
                 raise FeedbackError(f"the document names no {mark.shown}")
-            tone = _first(reader, _MENTION, id=mark.document_id, code=mark.shown)[1]
+            (tone,) = _first(reader, _TONE, id=id_, code=mark.shown)
         said = tone
     elif mark.kind in ("link", "theme"):
         now, first = (codes, codes_first) if mark.kind == "link" else (themes, themes_first)
         if mark.shown not in now and mark.shown not in first:
             raise FeedbackError(f"the document has no {mark.kind} {mark.shown!r}")
         if mark.shown not in first:  # itself a correction: it is corrected where it came from
-            subject, said = _first(reader, _REPLACED, id=mark.document_id, kind=mark.kind, shown=mark.shown)
+            subject, said = _first(reader, _REPLACED, id=id_, kind=mark.kind, shown=mark.shown) or (subject, said)
         elif mark.kind == "link":
-            said = _first(reader, _NAME, id=mark.document_id, code=mark.shown)[0]
+            (said,) = _first(reader, _NAME, id=id_, code=mark.shown)
         name = _name(mark)
     else:
         raise FeedbackError(f"{mark.kind!r} can't be corrected: {', '.join(KINDS)}")
-    row = [mark.document_id, published_at, mark.kind, subject, said, mark.correction, name, by, False, clock() // 1000]
+    row = [id_, published_at, mark.kind, subject, said, mark.correction, name, by, False, clock() // 1000]
     editor.insert("feedback", [row], column_names=COLUMNS)
 
 
-_NAME = "SELECT any(name) FROM mentions FINAL WHERE document_id = {id:String} AND code = {code:String}"
-
-
 def _first(client: Client, sql: str, **parameters: str) -> Any:
-    rows = client.query(sql, parameters=parameters).result_rows
-    return rows[0] if rows else (parameters.get("shown", ""), "")
+    """The first row, or None."""
+    return next(iter(client.query(sql, parameters=parameters).result_rows), None)
 
 
 def _name(mark: Mark) -> str:
