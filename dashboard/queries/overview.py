@@ -49,12 +49,15 @@ def movers(scope: Scope) -> Query:
     """Count and tone of every security, one row per security and `back`; tone weighs mentions by relevance."""
     return query(
         f"""
+SELECT * EXCEPT told FROM (
 SELECT code, {BACK} AS back, {counted(scope.basis)} AS n,
        sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001) AS tone,
-       topKArray(3)(themes) AS top_themes
+       groupArrayArrayIf(themes, back = 0) AS told,
+       arraySlice(arraySort(t -> (-countEqual(told, t), t), arrayDistinct(told)), 1, 3) AS top_themes
 FROM mentions_now
 WHERE {IN_BACK}
-GROUP BY code, back ORDER BY back, n DESC, code""",
+GROUP BY code, back
+) ORDER BY back, n DESC, code""",
         **with_history(scope),
     )
 

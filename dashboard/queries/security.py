@@ -114,7 +114,7 @@ def ratings(scope: Scope, code: str) -> Query:
 SELECT published_at, broker, rating, rating_action, previous_rating, target_price, analysts.name AS analysts,
        report_type, title, document_id
 FROM reports FINAL
-WHERE {WINDOW} AND document_id IN (SELECT document_id FROM mentions_now WHERE code = {{code:String}})
+WHERE {WINDOW} AND document_id IN (SELECT document_id FROM mentions_now WHERE code = {{code:String}} AND {WINDOW})
 ORDER BY published_at DESC, document_id LIMIT 200""",
         **windowed(scope, code=code),
     )

@@ -13,9 +13,15 @@ STAGES = {
 
 
 def totals() -> Query:
+    """Asked every few seconds: the large tables' counts are those of the roll-up, which is seconds behind."""
     return query("""
-SELECT (SELECT uniqExact(id) FROM documents FINAL) AS documents, (SELECT count() FROM mentions FINAL) AS mentions,
-       (SELECT count() FROM document_themes FINAL) AS document_themes, (SELECT count() FROM reports FINAL) AS reports,
+WITH (
+    SELECT (sumIf(documents, dimension = 'source'), sumIf(mentions, dimension = 'security'),
+            sumIf(documents, dimension = 'theme'))
+    FROM trends FINAL WHERE step = 'day'
+) AS held
+SELECT held.1 AS documents, held.2 AS mentions, held.3 AS document_themes,
+       (SELECT count() FROM reports FINAL) AS reports,
        (SELECT count() FROM dead_letters FINAL) AS dead, (SELECT countIf(replayed_at IS NULL)
        FROM dead_letters FINAL) AS open_dead,
        (SELECT max(stored_at) FROM documents) AS stored, (SELECT countIf(stored_at > now() - INTERVAL 1 MINUTE)
@@ -23,12 +29,13 @@ SELECT (SELECT uniqExact(id) FROM documents FINAL) AS documents, (SELECT count()
 
 
 def delays() -> Query:
-    """Quantiles of the seconds between the steps, over documents stored in the last day of storing."""
+    """Quantiles of the seconds between the steps, over documents stored in the last day of storing, and published in
+    the week before that."""
     parts = " UNION ALL ".join(
         f"SELECT '{stage}' AS stage, count() AS n,"
         f" quantiles(0.5, 0.95, 0.99)(greatest(dateDiff('millisecond', {pair}), 0) / 1000) AS q"
         f" FROM documents FINAL WHERE NOT backfill AND stored_at > (SELECT max(stored_at) - INTERVAL 1 DAY"
-        f" FROM documents)"
+        f" FROM documents) AND published_at > (SELECT max(stored_at) - INTERVAL 8 DAY FROM documents)"
         for stage, pair in STAGES.items()
     )
     return query(
@@ -38,10 +45,10 @@ def delays() -> Query:
 
 
 def stored_steps() -> Query:
-    """Documents stored by minute over the last hour of storing."""
+    """Documents stored by minute over the last hour of storing; one that was stored again counts again."""
     return query("""
 SELECT formatDateTime(toStartOfMinute(stored_at), '%Y-%m-%dT%H:%i:%S') AS at, source, uniqExact(id) AS n
-FROM documents FINAL
+FROM documents
 WHERE stored_at > (SELECT max(stored_at) - INTERVAL 1 HOUR FROM documents)
 GROUP BY at, source ORDER BY at, source""")
 

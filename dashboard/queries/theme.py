@@ -92,7 +92,9 @@ GROUP BY other ORDER BY n DESC, other""",
 def recommendations(scope: Scope, theme: str = "", code: str = "") -> Query:
     """Securities that broker reports recommend by name, newest first, of a theme or of one security."""
     of_theme = (
-        "AND document_id IN (SELECT document_id FROM document_themes_now WHERE theme = {theme:String})" if theme else ""
+        f"AND document_id IN (SELECT document_id FROM document_themes_now WHERE theme = {{theme:String}} AND {WINDOW})"
+        if theme
+        else ""
     )
     of_code = "AND r.code = {code:String}" if code else ""
     values = {k: v for k, v in (("theme", theme), ("code", code)) if v}

@@ -143,7 +143,7 @@ def _sources() -> None:
 
 def _offsets() -> None:
     query = sql.offsets()
-    table = read(query)
+    table = read(query, kept=True)
     with st.container(border=True):
         charts.head(say("offsets"), query, table, "offsets", say("offsets_note"))
         st.dataframe(table, hide_index=True, key="table-offsets")
@@ -179,7 +179,7 @@ def _versions() -> None:
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
         query = sql.versions()
-        table = read(query)
+        table = read(query, kept=True)
         charts.head(say("versions"), query, table, "versions")
         st.dataframe(table, hide_index=True, key="table-versions")
     with right:

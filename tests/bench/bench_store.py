@@ -74,13 +74,13 @@ FROM (
 FILL = {
     "documents": """
 INSERT INTO documents (id, source, kind, publisher, url, title, body, language, published_at, fetched_at, analysed_at,
-    story_id, novelty, copy_number, sentiment, sentiment_score, p_negative, p_neutral, p_positive, themes, codes,
-    model_version, taxonomy_version, securities_version, code_version, epoch, topic, `partition`, `offset`, version)
+    stored_at, story_id, novelty, copy_number, sentiment, sentiment_score, p_negative, p_neutral, p_positive, themes,
+    codes, model_version, taxonomy_version, securities_version, code_version, epoch, topic, `partition`, `offset`, version)
 SELECT id, source, kind, publisher, concat('https://example.com/', toString(number)),
     arrayStringConcat(arrayMap(i -> {words}[1 + cityHash64(number, 100 + i) % {n_words}], range(5))),
     arrayStringConcat(arrayMap(i -> {words}[1 + cityHash64(number, 200 + i) % {n_words}], range(15))),
-    'zh', published_at, published_at + 2, published_at + 3, story_id, copy_number = 1, copy_number, sentiment, score,
-    (1 - score) / 2, 0, (1 + score) / 2, themes, codes, 'm1', 't1', 's1', 'c1', 'e1', 'fengxiang.documents',
+    'zh', published_at, published_at + 2, published_at + 3, published_at + 4, story_id, copy_number = 1, copy_number,
+    sentiment, score, (1 - score) / 2, 0, (1 + score) / 2, themes, codes, 'm1', 't1', 's1', 'c1', 'e1', 'fengxiang.documents',
     number % 4, intDiv(number, 4), 1
 FROM ({made})""",
     "mentions": """
@@ -252,7 +252,8 @@ def fixed_queries(end: datetime, id_: str, story: str) -> dict[str, Query]:
     return {
         "all extent": queries.extent(),
         "all busy": queries.busy(end),
-        "all names": queries.names(),
+        "all names, kept 10 min": queries.names(),
+        "all names lately": queries.names(2),
         "all feed": overview.feed(""),
         "security life": security.life("000012.SZ"),
         "search sources": documents.sources(),
@@ -263,8 +264,8 @@ def fixed_queries(end: datetime, id_: str, story: str) -> dict[str, Query]:
         "system totals": system.totals(),
         "system delays": system.delays(),
         "system stored": system.stored_steps(),
-        "system offsets": system.offsets(),
-        "system versions": system.versions(),
+        "system offsets, kept": system.offsets(),
+        "system versions, kept": system.versions(),
         "system storage": system.storage(),
     }
 
