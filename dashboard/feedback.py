@@ -55,7 +55,8 @@ def save(reader: Client, editor: Client, mark: Mark, by: str, clock: Callable[[]
     if document is None:
         raise FeedbackError(f"there is no document {id_!r}")
     published_at, themes_first, codes_first, tone = document
-    themes, codes = _first(reader, _SHOWN, id=id_) or ([], [])
+    shown: tuple[list[str], list[str]] = _first(reader, _SHOWN, id=id_) or ([], [])
+    themes, codes = shown
     subject = said = mark.shown
     name = ""
     if mark.kind == "tone":

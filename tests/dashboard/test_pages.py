@@ -25,6 +25,7 @@ PAGES = (
     "reports?tab=advice",
     "reports?tab=weekly",
     "search",
+    "alerts",
     "sql",
     "system",
 )
