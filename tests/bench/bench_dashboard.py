@@ -1,0 +1,120 @@
+"""The pages at size: `python -m tests.bench.bench_dashboard [--mentions 5e6] [--viewers 1,10] [--rounds 5]`.
+
+Fills a store as `bench_store` does, starts the dashboard over it and reads it in headless Chromium, a browser context
+a viewer. First paint: from asking for the overview until its theme cards stand there. Interactions: from the click
+until what was asked for is seen; the rest of the page may come after it. `cold` is the very first page of the process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from playwright.async_api import Browser, Locator, Page, async_playwright
+
+from tests.bench.bench_store import MENTIONS_A_DOCUMENT, count_trends, fill, span_of, store
+from tests.dashboard.browser import NAMES
+from tests.dashboard.site import Site
+
+BARS = {"first paint": 2000, "change window": 500, "switch language": 500, "change theme": 500}
+Times = dict[str, list[float]]
+
+
+async def until(seen: Locator, began: float) -> float:
+    """Milliseconds since `began` when it can be seen."""
+    await seen.first.wait_for(timeout=60_000)
+    return (time.perf_counter() - began) * 1000
+
+
+async def settle(page: Page) -> None:
+    await page.locator('.stApp[data-test-script-state="notRunning"]').wait_for(state="attached", timeout=60_000)
+
+
+async def press(page: Page, text: str) -> float:
+    """Click a button of the page by the beginning of its text; when."""
+    button = page.get_by_role("radio", name=re.compile(f"^{text}")).first
+    began = time.perf_counter()
+    await button.click()
+    return began
+
+
+async def round_of(page: Page, address: str, times: Times) -> None:
+    """One viewer: the overview, another window, the other language, the theme page, another theme."""
+    began = time.perf_counter()
+    await page.goto(address, wait_until="commit")
+    times["first paint"].append(await until(page.locator(".st-key-panel-cards .fx-cards"), began))
+    await settle(page)
+    summary = page.locator(".st-key-panel-summary .fx-summary")
+    began = await press(page, "5天")
+    times["change window"].append(await until(summary.filter(has_text="近 5 天"), began))
+    await settle(page)
+    began = await press(page, "EN$")
+    times["switch language"].append(await until(summary.filter(has_text="documents"), began))
+    await settle(page)
+    await page.goto(f"{address}/theme?theme=game&w=today", wait_until="commit")
+    await until(page.locator(".st-key-panel-summary .fx-tile"), began)
+    await settle(page)
+    began = await press(page, "虚拟人")
+    times["change theme"].append(await until(page.get_by_text("虚拟人：数量与情绪"), began))
+    await settle(page)
+
+
+async def viewers(browser: Browser, address: str, number: int, rounds: int) -> Times:
+    """The times of so many readers at once."""
+    times: Times = defaultdict(list)
+
+    async def read() -> None:
+        for _ in range(rounds):
+            context = await browser.new_context(viewport={"width": 1440, "height": 900}, locale="zh-CN")
+            await round_of(await context.new_page(), address, times)
+            await context.close()
+
+    await asyncio.gather(*(read() for _ in range(number)))
+    return times
+
+
+async def measure(address: str, numbers: list[int], rounds: int) -> None:
+    system = next((path for name in NAMES if (path := shutil.which(name))), None)
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=system, args=arguments)
+        cold = await viewers(browser, address, 1, 1)
+        print(f"\n  {'ms':<20}{'cold':>8}" + "".join(f"{f'{n} viewers p50/p95':>22}" for n in numbers))
+        found = [await viewers(browser, address, n, rounds) for n in numbers]
+        for name, bar in BARS.items():
+            cells = ["{:,.0f}/{:,.0f}".format(*np.percentile(times[name], [50, 95])) for times in found]
+            print(f"  {name:<20}{cold[name][0]:>8,.0f}" + "".join(f"{cell:>22}" for cell in cells) + f"   bar {bar}")
+        await browser.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mentions", type=float, default=5e6)
+    parser.add_argument("--days", type=int, default=730)
+    parser.add_argument("--viewers", default="1,10")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    span = span_of(arguments.days)
+    with tempfile.TemporaryDirectory(prefix="fengxiang-bench-") as name:
+        folder = Path(name)
+        with store(folder) as (server, writer, _):
+            fill(writer, span, 0, int(arguments.mentions / MENTIONS_A_DOCUMENT))
+            count_trends(writer, span)
+            site = Site(server.url(writer=False), folder, server.editor_url()).start()
+            try:
+                print(f"{arguments.mentions:,.0f} mentions, {arguments.rounds} rounds a viewer")
+                asyncio.run(measure(site.address, [int(n) for n in arguments.viewers.split(",")], arguments.rounds))
+            finally:
+                site.stop()
+
+
+if __name__ == "__main__":
+    main()
