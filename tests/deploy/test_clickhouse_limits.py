@@ -221,3 +221,15 @@ def test_a_big_result_streams_in_bounded_memory(clickhouse_server: ClickHouseSer
                 peak = max(peak, memory(clickhouse_server))
     assert size == 10_000_000 * (8 + 1 + 72)
     assert peak - before < 300_000_000
+
+
+def test_an_insert_that_could_not_be_stored_is_an_error(clickhouse: Client) -> None:
+    clickhouse.command(
+        "CREATE TABLE full (n UInt8) ENGINE = MergeTree ORDER BY n"
+        " SETTINGS parts_to_throw_insert = 1, parts_to_delay_insert = 1, max_delay_to_insert = 1"
+    )
+    clickhouse.command("SYSTEM STOP MERGES full")
+    clickhouse.insert("full", [[1]], column_names=["n"])
+    with pytest.raises(DatabaseError, match="TOO_MANY_PARTS"):
+        clickhouse.insert("full", [[2]], column_names=["n"])
+    assert clickhouse.query("SELECT groupArray(n) FROM full").first_row[0] == [1]

@@ -19,6 +19,13 @@ from .users import User
 
 DEFAULT_UUID = "00000000-0000-4000-8000-0000000defa1"  # where the tables of `default` lie in the folder
 
+# What can go wrong between reading an INSERT's rows and having them on the disk.
+STORING_ERRORS = """
+SELECT name, value, code FROM system.errors WHERE name IN (
+    'NOT_ENOUGH_SPACE', 'TOO_MANY_PARTS', 'TOO_MANY_PARTITIONS', 'TABLE_IS_READ_ONLY', 'CANNOT_CREATE_DIRECTORY',
+    'CANNOT_WRITE_TO_FILE_DESCRIPTOR', 'CANNOT_TRUNCATE_FILE', 'CANNOT_CLOSE_FILE', 'CANNOT_FSYNC', 'STD_EXCEPTION')
+"""
+
 
 class StartError(RuntimeError):
     """The engine can't start; one line that names the cause and the remedy."""
@@ -55,18 +62,31 @@ class Handle:
             raise from_engine(error) from None
 
     def insert(self, head: str | bytes, data_format: str, data: memoryview, piece: int = 1 << 20) -> Any:
-        """Inserts data in its format; returns chDB's result (`rows_written`, `bytes_written`). All or an error."""
+        """Inserts data in its format; returns chDB's result (`rows_written`, `bytes_written`). All or an error.
+
+        chDB says nothing of an error that it meets while it stores the rows, as on a full disk; it counts it, though.
+        """
+        before = self._storing_errors()
         try:
             stream = self._connection.send_insert(head, data_format)
             try:
                 for start in range(0, len(data), piece):
                     stream.append(data[start : start + piece])
-                return stream.finish()
+                result = stream.finish()
             except BaseException:
                 stream.cancel()
                 raise
         except Exception as error:  # noqa: BLE001
             raise from_engine(error) from None
+        for name, (count, code) in self._storing_errors().items():
+            if count > before.get(name, (0, 0))[0]:
+                raise ChError(code, "the rows were not stored", name)
+        return result
+
+    def _storing_errors(self) -> dict[str, tuple[int, int]]:
+        """Name -> how often the engine met it, and its code. Another query's count too: better one error too many."""
+        lines = bytes(self.query(STORING_ERRORS).bytes() or b"").decode().splitlines()
+        return {name: (int(count), int(code)) for name, count, code in (line.split("\t") for line in lines)}
 
     def close(self) -> None:
         self._connection.close()
