@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import uuid
 from collections.abc import Iterator
 
@@ -97,7 +98,9 @@ def test_error_codes(http: httpx.Client, sql: str, status: int, code: int) -> No
 def test_a_failed_query_is_one_log_line(http: httpx.Client, clickhouse_server: ClickHouseServer) -> None:
     identity = uuid.uuid4().hex
     ask(http, "SELECT\nnothing_like_it", 404, query_id=identity)
-    lines = [line for line in clickhouse_server.log if identity in line]
+    deadline = time.monotonic() + 10  # the log comes through a pipe
+    while not (lines := [line for line in clickhouse_server.log if identity in line]) and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert len(lines) == 1
     assert "fengxiang failed with 47" in lines[0]
 
