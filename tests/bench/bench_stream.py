@@ -15,7 +15,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from itertools import count, islice
 from pathlib import Path
@@ -95,6 +95,17 @@ def burst(product: Product, pairs: Iterator[tuple[str, str]], number: int) -> No
         print(f"        {stage:<8} {spent:7.1f} s of the worker, {spent / seconds:5.0%} of the time")
 
 
+def await_ready(product: Product, patience: float = 120.0) -> None:
+    """Until the worker has its models and its partitions: the start is no part of a document's way."""
+    url = f"http://127.0.0.1:{product.settings.stream.web_port}/readyz"
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        with suppress(OSError), urllib.request.urlopen(url, timeout=5):
+            return
+        time.sleep(0.2)
+    raise RuntimeError(f"the worker is not ready after {patience:.0f} s:\n{product.log()}")
+
+
 def stage_seconds(product: Product) -> dict[str, float]:
     """Seconds that the worker has spent in each stage."""
     port = product.settings.stream.web_port
@@ -115,6 +126,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="fengxiang-bench-") as folder:
         product = Product(Path(folder) / "var")
         with product.running():
+            await_ready(product)
             for name, kilobytes in memory(product).items():
                 print(f"memory  {name:<11}{kilobytes / 1024:7.0f} MB")
             steady(product, pairs, arguments.rate, arguments.seconds)
