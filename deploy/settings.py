@@ -73,7 +73,7 @@ class ModelSettings(Section):
     path: str = ""  # empty: the shipped weights; a folder, or a Hugging Face checkpoint's name
     threads: int = Field(0, ge=0, le=256)  # 0: all processors
     device: Literal["cpu", "cuda"] = "cpu"
-    batch_size: int = Field(8, ge=1, le=1024)
+    batch_size: int = Field(1, ge=1, le=1024)
     themes: str = ""  # the user's own themes file, beside the built-in ones
 
 

@@ -97,7 +97,7 @@ class Analyser:
         path: str = "",
         threads: int = 0,
         device: Literal["cpu", "cuda"] = "cpu",
-        batch_size: int = 8,
+        batch_size: int = 1,
         user_themes: str = "",
         *,
         linker: Links | None = None,

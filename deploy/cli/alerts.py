@@ -218,8 +218,8 @@ def acknowledge(
 @command.command("test")
 def test(which: Which, owner: Annotated[str | None, typer.Option()] = None) -> None:
     """Send a test message to a subscription's channels now. 试发"""
-    from stream.alerts.agent import clock, links
     from deploy.guard import networks
+    from stream.alerts.agent import clock, links
     from stream.alerts.message import test_message
     from stream.alerts.send import NotDelivered, Sender
 
