@@ -100,7 +100,7 @@ EDIT_WORDS: dict[str, tuple[str, str]] = {
     "beyond_form": ("另有条件写在 YAML 中，保存时保留：{keys}", "Kept as they are, to be changed in YAML: {keys}"),
     "name_taken": (
         "已有同名订阅“{name}”：请换个名称，或打开它来修改",
-        "there is a subscription {name!r} already: choose another name, or open that one",
+        "there is a subscription “{name}” already: choose another name, or open that one",
     ),
     "saved": ("已保存", "Saved"),
     "rule_document": ("逐篇", "Each document"),
