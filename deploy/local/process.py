@@ -12,10 +12,12 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 LOG_BYTES = 10_000_000
+FORKING = ThreadPoolExecutor(1, "fork")  # to the kernel a child's parent is the thread that forked it: this one lasts
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -42,17 +44,21 @@ class Child:
         self.last_lines: deque[str] = deque(maxlen=20)
         self._echo = echo
         self._log_path = log_folder / f"{name}.log"
-        self.process = subprocess.Popen(
+        self.process = FORKING.submit(self._start, argv, environment or {}).result()
+        self._pump = threading.Thread(target=self._read, name=f"log-{name}", daemon=True)
+        self._pump.start()
+
+    @staticmethod
+    def _start(argv: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             preexec_fn=die_with_parent,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
         )
-        self._pump = threading.Thread(target=self._read, name=f"log-{name}", daemon=True)
-        self._pump.start()
 
     @property
     def pid(self) -> int:

@@ -6,6 +6,7 @@ A worker that hangs is in tests/stream/test_worker.py and in `python -m tests.ch
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -56,7 +57,8 @@ def test_a_slow_store_that_loses_replies_is_written_once(stack: Stack) -> None:
     assert within(120, lambda: stack.one(STORED) == 300), stack.log()
     proxy.delay = 0
     assert within(60, lambda: not clean(stack)), clean(stack) + stack.log()
-    assert proxy.lost == 3 and "trying again" in stack.log()
+    assert proxy.lost == 3
+    assert re.search("trying again|request attempt 2", stack.log()), stack.log()  # by the sink or by its client
     assert worker.poll() is None  # it waited, and did not give up
     assert (stack.one(DISTINCT), stack.one(MENTIONS), stack.one(DEAD)) == (300, 300, 0)
     proxy.close()

@@ -68,6 +68,24 @@ def test_a_killed_process_comes_back(supervise):
     assert any("one ended with status -9" in line for _, line in supervisor.lines)
 
 
+def test_what_came_back_stays(supervise):
+    supervisor = supervise(
+        Service("broker", SLEEPER, ready=lambda: True, dependents=("worker",)),
+        Service("worker", SLEEPER, ready=lambda: True),
+    )
+    supervisor.start()
+    before = supervisor.pids()
+    os.kill(before["broker"], signal.SIGKILL)
+    run_until(
+        supervisor, lambda: len(supervisor.pids()) == 2 and not set(supervisor.pids().values()) & set(before.values())
+    )
+    back = supervisor.pids()
+    for _ in range(50):
+        supervisor.tick()
+        time.sleep(0.02)
+    assert supervisor.pids() == back and all(alive(pid) for pid in back.values())
+
+
 def test_dependents_restart_with_what_they_depend_on(supervise):
     prepared = []
     supervisor = supervise(
