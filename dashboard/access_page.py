@@ -15,14 +15,15 @@ from deploy.settings import load
 LOOK_AGAIN = 20  # seconds between looks at whether an open page's reader is still signed in
 
 
-def require() -> None:
-    """Stop the page with a way to sign in, unless the reader is signed in; look again while the page is open."""
+def admitted() -> bool:
+    """Whether the reader is signed in, looked at again while the page is open; a way to sign in where not."""
     if load().dashboard.access == "open":
-        return
+        return True
     if access.signed_in() is None:
         _sign_in()
-        st.stop()
+        return False
     _look_again()
+    return True
 
 
 def account() -> None:

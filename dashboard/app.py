@@ -43,7 +43,8 @@ def main() -> None:
             access_page.account()
     look.inject()
     st.logo(LOGO, size="medium")
-    access_page.require()
+    if not access_page.admitted():
+        return
     pages = {
         name: st.Page(
             page,

@@ -22,6 +22,10 @@ LOG = logging.getLogger(__name__)
 BUSY = 25  # documents that make a window worth starting with
 
 
+class NothingToShow(Exception):
+    """Ends a page whose state is shown. `st.stop` wouldn't do: it leaves what ran on the page before running."""
+
+
 @dataclass(frozen=True)
 class View:
     """What the toolbar says, and the extent of the data."""
@@ -47,11 +51,11 @@ def extent() -> tuple[datetime, datetime] | None:
 
 
 def view() -> View:
-    """The toolbar. Stops the page with a designed state where there is nothing to show."""
+    """The toolbar. Where there is nothing to show, a designed state and `NothingToShow`."""
     span = extent()
     if span is None:
         waiting("empty", "🗞️", say("empty"), say("empty_hint"))
-    assert span is not None
+        raise NothingToShow
     first, newest = span
     with st.container(horizontal=True, vertical_alignment="center", key="toolbar"):
         scope = state.window_controls(first, newest, busy_preset(newest))
@@ -79,6 +83,8 @@ def guarded(page: Callable[[], None]) -> None:
     """Run a page; where the store is away, say so and try again until it is back."""
     try:
         page()
+    except NothingToShow:
+        pass
     except StoreError as error:
         icon = {"away": "🔌", "unready": "🧱"}.get(error.kind, "⚠️")
         waiting(error.kind, icon, say(error.kind), say(f"{error.kind}_hint"), str(error))
@@ -88,11 +94,10 @@ def guarded(page: Callable[[], None]) -> None:
 
 
 def waiting(shown: str, icon: str, title: str, hint: str, detail: str = "") -> None:
-    """Show a state, look every few seconds whether it has changed, and stop the page."""
+    """Show a state, and look every few seconds whether it has changed."""
     panel(empty(icon, title, hint, detail), "state")
     if shown != "refused":
         _retry(shown)
-    st.stop()
 
 
 @st.fragment(run_every=3)
