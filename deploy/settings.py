@@ -25,7 +25,7 @@ PREFIX = "FENGXIANG_"
 CONFIG_VARIABLE = "FENGXIANG_CONFIG"
 
 EDITOR = "editor"  # the dashboard's user for what its readers may change: these tables, and no other
-EDITED_TABLES = frozenset(["feedback", "alert_subscriptions"])
+EDITED_TABLES = frozenset(["feedback", "alert_subscriptions", "notes"])
 
 
 class SettingsError(ValueError):

@@ -38,9 +38,11 @@ def test_editor_fills_its_tables_and_reads(
     with clickhouse_connect.get_client(**arguments, autogenerate_session_id=False) as editor:
         names = ["document_id", "kind", "subject", "version"]
         editor.insert("feedback", [["d1", "theme", "game", 1]], column_names=names)
-        editor.insert("alert_subscriptions", [["s1", 1]], column_names=["id", "version"])
+        for table in ("alert_subscriptions", "notes"):
+            editor.insert(table, [["s1", 1]], column_names=["id", "version"])
         assert editor.query("SELECT document_id FROM feedback FINAL").result_rows == [("d1",)]
-    assert tables.query("SELECT count() FROM alert_subscriptions").first_row == (1,)
+    for table in ("alert_subscriptions", "notes"):
+        assert tables.query(f"SELECT id FROM {table}").result_rows == [("s1",)]
 
 
 REFUSED = (
@@ -58,6 +60,7 @@ REFUSED = (
     "ALTER TABLE feedback ADD COLUMN x Int8",
     "DELETE FROM feedback WHERE 1",
     "TRUNCATE TABLE feedback",
+    "ALTER TABLE notes DELETE WHERE 1",
     "DROP TABLE feedback",
     "OPTIMIZE TABLE feedback",
     "CREATE TABLE feedback2 (a Int8) ENGINE = Memory",
