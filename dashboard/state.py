@@ -30,11 +30,13 @@ def bound(
     *args: Any,
     options: Collection[Any] = (),
     always: bool = False,
+    fit: Callable[[Any], Any] = lambda value: value,
     **more: Any,
 ) -> Any:
     """The value of `widget(label, [options], key=key, ...)`, tied to the URL parameter `key`.
 
-    `default` also says the type: text (or None), bool, a list of texts, or a tuple of dates.
+    `default` also says the type: text (or None), bool, a list of texts, or a tuple of dates. `fit` makes of any value
+    of that type one that the widget takes.
     """
     seen: dict[str, str] = st.session_state.setdefault("seen", {})
     kept: dict[str, Any] = st.session_state.setdefault("kept", {})
@@ -45,7 +47,7 @@ def bound(
         st.session_state[key] = kept.get(key, default)
     if options and not isinstance(default, list) and st.session_state[key] not in options:
         st.session_state[key] = default
-    st.session_state[key] = st.session_state[key]  # ours, not the last page's widget's: that is forgotten with the page
+    st.session_state[key] = fit(st.session_state[key])  # ours, not the last page's widget's: that goes with the page
     value = widget(label, *([list(options)] if options else []), *args, key=key, **more)
     kept[key] = value
     written = "" if value == default and not always else encode(value)
@@ -119,11 +121,16 @@ def window_controls(first: datetime, newest: datetime, busy: str) -> scope.Scope
     if preset == "custom":
         earliest, last = first.astimezone(SHANGHAI).date(), newest.astimezone(SHANGHAI).date()
         default = (max(last - timedelta(days=6), earliest), last)
+
+        def within(days: tuple[date, ...]) -> tuple[date, ...]:
+            return tuple(sorted(min(max(day, earliest), last) for day in days))
+
         chosen = bound(
             st.date_input,
             say("window_custom_help"),
             "days",
             default,
+            fit=within,
             min_value=earliest,
             max_value=last,
             format="YYYY-MM-DD",

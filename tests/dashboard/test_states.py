@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.conftest import schema
+from tests.dashboard.conftest import World, schema
 from tests.dashboard.seed import Seed, make
 from tests.dashboard.site import Site
 from tests.fixtures.clickhouse import ClickHouseServer
 
 pytestmark = pytest.mark.browser
+LAST_WEEK = ("2026-11-14", "2026-11-20")
 
 
 def test_away_then_unready_then_empty_then_there(page: Page, tmp_path: Path) -> None:
@@ -55,3 +56,46 @@ def test_unknown_document_story_and_theme(page: Page, world: object) -> None:
     expect(page.get_by_text("没有这个事件")).to_be_visible()
     page.goto(f"{address}/theme?theme=no-such-theme")
     expect(page.locator(".fx-tile").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("days", "start", "end"),
+    [
+        ("", *LAST_WEEK),
+        (",", *LAST_WEEK),
+        ("abc,7", *LAST_WEEK),
+        ("2026-02-30,2026-11-20", *LAST_WEEK),
+        ("2026-11-19,2026-11-17", "2026-11-17", "2026-11-19"),
+        ("0001-01-01,2026-11-18", "", "2026-11-18"),
+        ("9999-12-31", "2026-11-20", ""),
+    ],
+)
+def test_any_days_in_the_address_are_a_window(page: Page, world: World, days: str, start: str, end: str) -> None:
+    page.goto(f"{world.site.address}/?w=custom&days={days}")
+    expect(page.locator(".fx-tile").first).to_be_visible()
+    first = world.reader.query("SELECT toString(toDate(min(published_at))) FROM documents FINAL").result_rows[0][0]
+    shows_days(page, start or first, end)
+
+
+def shows_days(page: Page, start: str, end: str) -> None:
+    fields = page.locator(".st-key-days input")
+    expect(fields.first).to_have_value(start)
+    expect(fields.last).to_have_value(end)
+
+
+def test_days_asked_of_an_empty_store(
+    page: Page, clickhouse_server: ClickHouseServer, clickhouse_database: str, tmp_path: Path
+) -> None:
+    schema(clickhouse_server, clickhouse_database)
+    site = Site(clickhouse_server.url(writer=False, database=clickhouse_database), tmp_path).start()
+    try:
+        page.goto(f"{site.address}/?w=custom&days=2026-11-21,2026-11-01")
+        expect(page.get_by_text("还没有文档")).to_be_visible()
+        seed = Seed()
+        seed.add(make("a", "第一篇文档", "中文在线的大模型获批。", "2026-11-20T10:00:00"))
+        with clickhouse_server.client(database=clickhouse_database) as client:
+            seed.insert(client)
+        shows_days(page, "2026-11-20", "2026-11-20")
+        expect(page.locator(".fx-tile").first).to_be_visible()
+    finally:
+        site.stop()
