@@ -1,9 +1,10 @@
 """Keeps `trends`, the counts by minute, hour, trading session and day, in step with the tables of truth.
 
 A sum that is carried along is wrong as soon as a document is stored twice, comes late or changes its themes, and
-distinct stories don't add up at all. So nothing is carried along: the hours and days of which something was stored
-since the last refresh are counted anew, with FINAL, and what no longer has a count gets a tombstone. How far the
-refreshes have come is noted last, so that one that was cut off is done again.
+distinct stories don't add up at all. So nothing is carried along: the hours and days of which something was stored, or
+corrected by a reader, since the last refresh are counted anew, from the views that hold the corrections, and what no
+longer has a count gets a tombstone. How far the refreshes have come is noted last, so that one that was cut off is done
+again.
 
 Times are the store's own, and a refresh's version is above the last one's: a clock that is set back, here or there,
 makes no count wrong.
@@ -30,11 +31,11 @@ log = logging.getLogger(__name__)
 OVERLAP = 30_000_000  # microseconds: inserts that were under way when the last refresh began
 DAYS_AT_ONCE = 31  # bounds the memory of one statement
 
-# Dimension -> the table of truth, its column, and the column of the document's id.
+# Dimension -> the table of truth as corrected, its column, and the column of the document's id.
 _DIMENSIONS = {
-    "theme": ("document_themes", "theme", "document_id"),
-    "security": ("mentions", "code", "document_id"),
-    "source": ("documents", "source", "id"),
+    "theme": ("document_themes_now", "theme", "document_id"),
+    "security": ("mentions_now", "code", "document_id"),
+    "source": ("documents_now", "source", "id"),
 }
 _MINUTES = "toHour(published_at) * 60 + toMinute(published_at)"
 _REACHED = """
@@ -42,8 +43,11 @@ SELECT toUnixTimestamp64Micro(now64(6)), toUnixTimestamp64Micro(argMax(reached, 
 FROM trend_refreshes
 """
 _TOUCHED = """
-SELECT DISTINCT toUnixTimestamp(toStartOfHour(published_at)) AS hour FROM documents
-WHERE stored_at >= fromUnixTimestamp64Micro({since:Int64}) ORDER BY hour
+SELECT DISTINCT toUnixTimestamp(toStartOfHour(published_at)) AS hour FROM (
+    SELECT published_at FROM documents WHERE stored_at >= fromUnixTimestamp64Micro({since:Int64})
+    UNION ALL
+    SELECT published_at FROM feedback WHERE at >= fromUnixTimestamp64Micro({since:Int64})
+) ORDER BY hour
 """
 _COUNT = """
 INSERT INTO trends
@@ -55,7 +59,7 @@ SELECT step, '{dimension}', {key} AS key, bucket, session,
     uniqExact(if(publisher = '', source, publisher)), avg(sentiment_score),
     countIf(sentiment = 'positive'), countIf(sentiment = 'neutral'), countIf(sentiment = 'negative'),
     if(step = 'minute', toDate(bucket) + {{minute_days:UInt16}}, toDate('2149-06-06')), {{version:UInt64}}
-FROM {table} FINAL ARRAY JOIN {buckets} AS bucket_of
+FROM {table} ARRAY JOIN {buckets} AS bucket_of
 WHERE published_at >= fromUnixTimestamp({{first:UInt32}}) AND published_at < fromUnixTimestamp({{end:UInt32}})
     AND toDate(published_at) IN {{days:Array(Date)}}
     AND (step IN ('session', 'day') OR toUnixTimestamp(toStartOfHour(published_at)) IN {{hours:Array(UInt32)}})
@@ -74,7 +78,8 @@ WHERE bucket >= fromUnixTimestamp({first:UInt32}) AND bucket < fromUnixTimestamp
 
 @dataclass(frozen=True)
 class Due:
-    """What a refresh has to count: the hours (their beginnings, in order) of which something was stored since the last.
+    """What a refresh has to count: the hours (their beginnings, in order) of which something was stored or corrected
+    since the last.
 
     reached: the store's time before the hours were asked for; version: of the rows to be written.
     """
@@ -85,7 +90,7 @@ class Due:
 
 
 def due(client: Client) -> Due:
-    """The hours of which something was stored since the last refresh, overlap included."""
+    """The hours of which something was stored or corrected since the last refresh, overlap included."""
     now, reached, version = client.query(_REACHED).result_rows[0]
     # Of a store whose clock was set back, what was stored since then has times before `reached`.
     since = max(0, min(reached, now) - OVERLAP)

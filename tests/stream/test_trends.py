@@ -1,4 +1,4 @@
-"""The kept counts equal the counts of the truth, after replays, late documents and re-classifications."""
+"""The kept counts equal the counts of the truth, after replays, late documents, re-classifications and corrections."""
 
 from __future__ import annotations
 
@@ -39,15 +39,16 @@ def kept(client: Client, dimension: str, step: str) -> list[tuple[Any, ...]]:
     return list(client.query(sql).result_rows)
 
 
-def truth(client: Client, dimension: str, step: str) -> list[tuple[Any, ...]]:
-    """The same counts from the tables of truth; sessions by the calendar in Python."""
+def truth(client: Client, dimension: str, step: str, *, corrected: bool = False) -> list[tuple[Any, ...]]:
+    """The same counts from the tables of truth, or of them as corrected; sessions by the calendar in Python."""
     table, key, id_ = {
         "theme": ("document_themes", "theme", "document_id"),
         "security": ("mentions", "code", "document_id"),
         "source": ("documents", "source", "id"),
     }[dimension]
     rows = client.query(
-        f"SELECT {key}, published_at, {id_}, story_id, publisher, sentiment, sentiment_score FROM {table} FINAL"
+        f"SELECT {key}, published_at, {id_}, story_id, publisher, sentiment, sentiment_score"
+        f" FROM {table}{'_now' if corrected else ' FINAL'}"
     ).result_rows
     groups: dict[tuple[str, int], list[tuple[Any, ...]]] = {}
     for name, moment, *rest in rows:
@@ -144,6 +145,37 @@ def test_only_touched_hours_are_counted_anew(sink: Sink, stored: Client) -> None
     stored.command("ALTER TABLE documents UPDATE stored_at = now64(3) - 60 WHERE 1 SETTINGS mutations_sync = 2")
     refresh(stored, due(stored), minute_days=30)
     assert due(stored).hours == []
+
+
+def test_corrections_and_their_undoing_are_counted(sink: Sink, stored: Client) -> None:
+    moments = [datetime(2026, 11, 2, hour, 20, tzinfo=UTC) for hour in (3, 4, 4)]
+    messages = [analysed(n, published_at=at, body="@600001.SH #game") for n, at in enumerate(moments)]
+    store(sink, messages, 0)
+    stored.command("ALTER TABLE documents UPDATE stored_at = now64(3) - 60 WHERE 1 SETTINGS mutations_sync = 2")
+    count_anew(stored)
+    before = {(dimension, step): kept(stored, dimension, step) for dimension in ("theme", "security") for step in BEGIN}
+
+    def correct(version: int, undone: bool) -> None:
+        said = (("theme", "game", "aigc"), ("link", "600001.SH", "600002.SH"), ("tone", "", "negative"))
+        document = messages[1].document
+        rows = [[document.id, document.published_at, *words, undone, version] for words in said]
+        names = ["document_id", "published_at", "kind", "subject", "correction", "undone", "version"]
+        stored.insert("feedback", rows, column_names=names)
+
+    correct(1, undone=False)
+    assert [datetime.fromtimestamp(hour, UTC).hour for hour in due(stored).hours] == [4]
+    count_anew(stored)
+    for dimension in ("theme", "security", "source"):
+        for step in BEGIN:
+            assert kept(stored, dimension, step) == truth(stored, dimension, step, corrected=True) != []
+    assert {row[0]: (row[2], row[-1]) for row in kept(stored, "theme", "day")} == {"aigc": (1, 1), "game": (2, 0)}
+    assert {row[0]: row[2] for row in kept(stored, "security", "hour") if row[1] % 86400 == 4 * 3600} == {
+        "600001.SH": 1,
+        "600002.SH": 1,
+    }
+    correct(2, undone=True)
+    count_anew(stored)
+    assert {(dimension, step): kept(stored, dimension, step) for dimension, step in before} == before
 
 
 def test_a_store_whose_clock_was_set_back_is_counted_on(sink: Sink, stored: Client) -> None:
