@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from typing import Annotated
 
 import msgspec
 import typer
 from clickhouse_connect.driver.client import Client
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from deploy.cli import UserError
+from deploy.cli.connections import open_producer, open_store
 from deploy.settings import Settings, load
 from models.records import Document
 from stream.queries import DeadLetterRow, dead_letter_payload, dead_letters, mark_replayed
 from stream.records import DOCUMENTS, BadMessage, decode
-from stream.store import StoreAway, connect, first_line
+from stream.store import first_line
 
 command = typer.Typer(help="List, show and replay dead letters. 死信", no_args_is_help=True)
 Stage = Annotated[str, typer.Option(help="ingest, decode, analyse or store only.")]
@@ -27,7 +26,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 @command.command("list")
 def list_letters(stage: Stage = "", limit: Annotated[int, typer.Option(min=1)] = 50, json: Json = False) -> None:
     """The latest dead letters. 列表"""
-    with _client(load(), writer=False) as client:
+    with open_store(load(), writer=False) as client:
         letters = dead_letters(client, stage=stage, limit=limit)
     for letter in letters:
         if json:
@@ -44,7 +43,7 @@ def list_letters(stage: Stage = "", limit: Annotated[int, typer.Option(min=1)] =
 @command.command("show")
 def show(document_id: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")]) -> None:
     """One document's dead letters with the original message. 详情"""
-    with _client(load(), writer=False) as client:
+    with open_store(load(), writer=False) as client:
         for letter in _require(client, document_id):
             fields = msgspec.to_builtins(letter)
             fields["payload"] = dead_letter_payload(client, letter)
@@ -61,24 +60,32 @@ def replay(
     if not document_ids and not stage:
         raise UserError("name document ids, or --stage analyse (ingest, decode, store) to replay all of one stage")
     settings = load()
-    with _client(settings, writer=True) as client:
+    with open_store(settings, writer=True) as client:
         if document_ids:
             letters = [letter for id_ in document_ids for letter in _require(client, id_)]
         else:
             letters = dead_letters(client, stage=stage, limit=limit)
-        sent = 0
-        with _producer(settings) as producer:
-            for letter in letters:
-                payload = dead_letter_payload(client, letter)
-                try:
-                    document = decode(payload.encode(), Document)
-                except BadMessage as error:
-                    print(f"跳过 skipped {letter.document_id}: its original can't be read ({error}); ingest it again")
-                    continue
-                producer.send(DOCUMENTS, key=document.id.encode(), value=payload.encode()).get(60)
-                mark_replayed(client, letter)
-                sent += 1
+        try:
+            sent = _send(settings, client, letters)
+        except KafkaError as error:
+            raise UserError(f"Kafka at {','.join(settings.kafka_servers)}: {first_line(error)}") from error
     print(f"已重放 replayed {sent} of {len(letters)}")
+
+
+def _send(settings: Settings, client: Client, letters: list[DeadLetterRow]) -> int:
+    sent = 0
+    with closing(open_producer(settings)) as producer:
+        for letter in letters:
+            payload = dead_letter_payload(client, letter)
+            try:
+                document = decode(payload.encode(), Document)
+            except BadMessage as error:
+                print(f"跳过 skipped {letter.document_id}: its original can't be read ({error}); ingest it again")
+                continue
+            producer.send(DOCUMENTS, key=document.id.encode(), value=payload.encode()).get(60)
+            mark_replayed(client, letter)
+            sent += 1
+    return sent
 
 
 def _require(client: Client, document_id: str) -> list[DeadLetterRow]:
@@ -86,32 +93,3 @@ def _require(client: Client, document_id: str) -> list[DeadLetterRow]:
     if not found:
         raise UserError(f"no dead letter of a document {document_id}…: `fengxiang dead list` shows them")
     return found
-
-
-@contextmanager
-def _client(settings: Settings, *, writer: bool) -> Iterator[Client]:
-    try:
-        client = connect(settings, writer=writer)
-    except StoreAway as error:
-        raise UserError(str(error)) from error
-    try:
-        yield client
-    except KafkaError as error:
-        raise UserError(f"Kafka at {','.join(settings.kafka_servers)}: {first_line(error)}") from error
-    finally:
-        client.close()
-
-
-@contextmanager
-def _producer(settings: Settings) -> Iterator[KafkaProducer]:
-    producer = KafkaProducer(
-        bootstrap_servers=settings.kafka_servers,
-        acks="all",
-        batch_size=settings.producer_batch_bytes,
-        max_request_size=settings.stream.max_message_bytes + 10_000,
-        compression_type="gzip",
-    )
-    try:
-        yield producer
-    finally:
-        producer.close()

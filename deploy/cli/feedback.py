@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from clickhouse_connect.driver.client import Client
 
 from dashboard import feedback
 from dashboard.queries import feedback as sql
-from deploy.cli import UserError
+from deploy.cli.connections import me, open_store
 from deploy.settings import load
-from stream.store import StoreAway, connect
 
 command = typer.Typer(help="Readers' corrections. 读者更正", no_args_is_help=True)
 
@@ -26,7 +21,7 @@ def list_(
     json_: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """The newest corrections, those taken back too. 列表"""
-    with _client(writer=False) as client:
+    with open_store(load(), writer=False) as client:
         query = sql.latest(limit)
         for row in client.query(query.sql, parameters=query.parameters).named_results():
             if json_:
@@ -41,11 +36,8 @@ def list_(
 @command.command("undo")
 def undo(id_: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it.")]) -> None:
     """Take a correction back. 撤销"""
-    with _client(writer=True) as client:
-        try:
-            feedback.undo(client, client, id_, getpass.getuser())
-        except feedback.FeedbackError as error:
-            raise UserError(str(error)) from error
+    with open_store(load(), writer=True, refusals=(feedback.FeedbackError,)) as client:
+        feedback.undo(client, client, id_, me())
     print("已撤销 undone")
 
 
@@ -54,18 +46,6 @@ def export(
     texts: Annotated[bool, typer.Option(help="With title and body of each document.")] = False,
 ) -> None:
     """Corrected documents as label rows, JSONL, for training. 导出训练样本"""
-    with _client(writer=False) as client:
+    with open_store(load(), writer=False) as client:
         for row in feedback.examples(client, texts=texts):
             print(json.dumps(row, ensure_ascii=False))
-
-
-@contextmanager
-def _client(*, writer: bool) -> Iterator[Client]:
-    try:
-        client = connect(load(), writer=writer)
-    except StoreAway as error:
-        raise UserError(str(error)) from error
-    try:
-        yield client
-    finally:
-        client.close()

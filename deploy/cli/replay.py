@@ -19,12 +19,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from deploy.cli import UserError
+from deploy.cli.connections import open_producer, open_store
 from deploy.settings import Settings, load
 from models.records import Document
 from stream.log import Log, LogAway
 from stream.records import DOCUMENTS, encode
 from stream.replay import Cursor, Selection, count, pages
-from stream.store import StoreAway, connect, first_line
+from stream.store import first_line
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MAX_LAG = 2_000  # live documents must not queue behind the past
@@ -50,7 +51,7 @@ def command(
     place = _place(settings, selection)
     cursor = Cursor(began=time.time_ns() // 1000) if restart else _resume(place)
     try:
-        with closing(connect(settings, writer=True)) as client:
+        with open_store(settings, writer=True, refusals=(LogAway,)) as client:
             total = count(client, selection, cursor)
             if cursor.sent:
                 print(f"继续 going on after {cursor.sent:,}")
@@ -58,8 +59,6 @@ def command(
                 print(f"{total:,} 篇 documents")
                 return
             sent = _send(settings, client, selection, cursor, total, place)
-    except (StoreAway, LogAway) as error:
-        raise UserError(str(error)) from error
     except KafkaError as error:
         raise UserError(f"Kafka: {first_line(error)}; call again to go on") from error
     place.unlink(missing_ok=True)
@@ -67,16 +66,9 @@ def command(
 
 
 def _send(settings: Settings, client: Client, selection: Selection, cursor: Cursor, total: int, place: Path) -> int:
-    producer = KafkaProducer(
-        bootstrap_servers=settings.kafka_servers,
-        acks="all",
-        batch_size=settings.producer_batch_bytes,
-        max_request_size=settings.stream.max_message_bytes + 10_000,
-        compression_type="gzip",
-    )
     columns = (TextColumn("重算 replay"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
-        closing(producer),
+        closing(open_producer(settings)) as producer,
         Log(settings.kafka_servers) as log,
         Progress(*columns, console=Console(stderr=True)) as bar,
     ):

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.cli import UserError
+from deploy.cli.connections import open_store
 from deploy.settings import load
-from stream.store import StoreAway, connect, first_line
+from stream.store import first_line
 
 MAX_TABLE_ROWS = 1000
 
@@ -35,23 +36,18 @@ def command(
     if sum((csv, json, parquet is not None)) > 1:
         raise UserError("choose one of --csv, --json and --parquet")
     parameters = dict(_parameter(text) for text in param or [])
-    try:
-        client = connect(load(), writer=False)
-    except StoreAway as error:
-        raise UserError(str(error)) from error
-    try:
-        if parquet:
-            _to_file(client, sql, parameters, parquet)
-        elif csv or json:
-            _to_stdout(client, sql, parameters, "CSVWithNames" if csv else "JSONEachRow")
-        else:
-            _to_table(client, sql, parameters)
-    except (UserError, BrokenPipeError, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        raise UserError(_readable(error)) from error
-    finally:
-        client.close()
+    with open_store(load(), writer=False) as client:
+        try:
+            if parquet:
+                _to_file(client, sql, parameters, parquet)
+            elif csv or json:
+                _to_stdout(client, sql, parameters, "CSVWithNames" if csv else "JSONEachRow")
+            else:
+                _to_table(client, sql, parameters)
+        except (UserError, BrokenPipeError):
+            raise
+        except Exception as error:
+            raise UserError(_readable(error)) from error
 
 
 def _parameter(text: str) -> tuple[str, str]:
