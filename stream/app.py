@@ -36,6 +36,7 @@ from stream.log import GROUPS
 from stream.records import ANALYSES, DEAD, DOCUMENTS, AnalysedDocument, DeadLetter, encode
 from stream.sink import Sink
 from stream.store import StoreAway, connect, first_line
+from stream.transport import Transport
 from stream.watchdog import Pulse
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ def create_app(settings: Settings, group: str, loop: asyncio.AbstractEventLoop) 
     }
     datadir = settings.data_dir / "faust" / group
     datadir.mkdir(parents=True, exist_ok=True)
-    return faust.App(
+    app = faust.App(
         group,
         loop=loop,
         broker=[f"kafka://{server}" for server in settings.kafka_servers],
@@ -81,6 +82,8 @@ def create_app(settings: Settings, group: str, loop: asyncio.AbstractEventLoop) 
         web_enabled=False,  # stream.health serves instead, from a thread that answers even when the loop is stuck
         **(embedded if settings.embedded_kafka else {"producer_linger": 0.02}),
     )
+    app.transport = Transport(app.conf.broker_consumer, app)
+    return app
 
 
 class Agents:
