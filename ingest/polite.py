@@ -1,9 +1,10 @@
 """HTTP for the sources: an honest name, one request at a time and none too soon to a host, limits on time and size.
 
 `Fetcher.get` waits until the host may be asked again, obeys robots.txt, follows redirects itself, and reads no more
-than `max_bytes` and no longer than `seconds`. What fails is a `FetchError`, which says whether and when to try again.
-Addresses that users or documents give go through a fetcher with `public_only`: `deploy.guard` looks at every
-connection, so neither redirects nor a second DNS answer lead inside the network.
+than `max_bytes` and no longer than `seconds`. What fails is a `FetchError`, which says whether and when to try again; a
+host that asked for time is left alone until then by all who share the fetcher. Addresses that users or documents give
+go through a fetcher with `public_only`: `deploy.guard` looks at every connection, so neither redirects nor a second DNS
+answer lead inside the network. Redirects to another host are always followed that way.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 from urllib.robotparser import RobotFileParser
@@ -30,6 +33,8 @@ HOST_SECONDS = 2.0  # between two requests to a host
 MAX_REDIRECTS = 5
 ROBOTS_SECONDS = 3600.0
 MAX_WAIT_SECONDS = 1800.0
+MAX_RETRY_AFTER_SECONDS = 86_400.0  # a host that asks for more is asked again after a day
+MAX_CRAWL_DELAY_SECONDS = 60.0
 
 
 class FetchError(RuntimeError):
@@ -48,6 +53,16 @@ class Fetched(NamedTuple):
     url: str
     headers: Mapping[str, str]
     body: bytes
+
+
+@dataclass
+class _Host:
+    """When a host may be asked. `turn` is held while it is."""
+
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    free_at: float = float("-inf")
+    closed_until: float = float("-inf")
+    crawl_delay: float = 0.0
 
 
 class Fetcher:
@@ -72,18 +87,21 @@ class Fetcher:
         self._seconds = seconds
         self._max_bytes = max_bytes
         self._clock, self._sleep = clock, sleep
-        self._lock = threading.Lock()
-        self._free_at: dict[str, float] = {}
+        self._hosts: dict[str, _Host] = {}
         self._rules: dict[str, tuple[float, RobotFileParser]] = {}
-        self._client = httpx.Client(
-            headers={"User-Agent": USER_AGENT},
-            timeout=httpx.Timeout(15.0, connect=5.0),
-            follow_redirects=False,
-            trust_env=not public_only,  # a proxy would look names up by itself
-        )
+        self._clients = {  # one for each kind: a connection that was opened unguarded is never used guarded
+            public: httpx.Client(
+                headers={"User-Agent": USER_AGENT},
+                timeout=httpx.Timeout(15.0, connect=5.0),
+                follow_redirects=False,
+                trust_env=not public,  # a proxy would look names up by itself
+            )
+            for public in {public_only, True}
+        }
 
     def close(self) -> None:
-        self._client.close()
+        for client in self._clients.values():
+            client.close()
 
     def get(
         self,
@@ -96,39 +114,62 @@ class Fetcher:
     ) -> Fetched:
         """The answer to a GET, or to a POST when there is a `form` or a `json` body. Raises `FetchError`."""
         address = str(httpx.URL(url, params=params)) if params else url
+        public = self._public_only
         for _ in range(MAX_REDIRECTS + 1):
             self._check(address)
-            if self._robots and not self._allowed(address):
+            if self._robots and not self._allowed(address, public):
                 raise FetchError(f"{shown(address)}: robots.txt of the host forbids it", status=403)
-            answer = self._once(address, headers or {}, form, json)
+            answer = self._once(address, public, headers or {}, form, json)
             if answer.status not in (301, 302, 303, 307, 308):
                 return answer
-            address, form = urljoin(address, answer.headers.get("location", "")), None
-            json = None
+            before, address = address, urljoin(address, answer.headers.get("location", ""))
+            public = public or _host(address) != _host(before)
+            form = json = None
         raise FetchError(f"{shown(url)}: more than {MAX_REDIRECTS} redirects")
 
     # ------------------------------------------------------------------ one request
 
     def _once(
-        self, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None = None, json: bytes | None = None
+        self,
+        url: str,
+        public: bool,
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        json: bytes | None = None,
     ) -> Fetched:
-        self._wait_turn(urlsplit(url).netloc)
-        deadline = self._clock() + self._seconds
-        try:
-            sent = dict(headers) | ({"Content-Type": "application/json"} if json else {})
-            method = "POST" if form or json else "GET"
-            with (
-                guarded() if self._public_only else nullcontext(),
-                self._client.stream(method, url, headers=sent, data=form, content=json) as reply,
-            ):
-                body = self._body(reply, deadline)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, Blocked, ValueError) as error:
-            raise FetchError(f"{shown(url)}: {error or type(error).__name__}") from error
-        if reply.status_code >= 400:
-            after = reply.headers.get("retry-after", "")
-            wait = float(after) if after.isdigit() else 0.0
-            raise FetchError(f"{shown(url)}: HTTP {reply.status_code}", status=reply.status_code, retry_after=wait)
+        sent = dict(headers or {}) | ({"Content-Type": "application/json"} if json else {})
+        method = "POST" if form or json else "GET"
+        host = self._at(url)
+        with host.turn:
+            self._wait(host, url)
+            deadline = self._clock() + self._seconds
+            try:
+                with (
+                    guarded() if public else nullcontext(),
+                    self._clients[public].stream(method, url, headers=sent, data=form, content=json) as reply,
+                ):
+                    body = self._body(reply, deadline)
+            except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, Blocked, ValueError) as error:
+                raise FetchError(f"{shown(url)}: {error or type(error).__name__}") from error
+            finally:
+                host.free_at = self._clock() + max(self._host_seconds, host.crawl_delay)
+            if reply.status_code >= 400:
+                wait = retry_after(reply.headers)
+                host.closed_until = self._clock() + wait
+                raise FetchError(f"{shown(url)}: HTTP {reply.status_code}", status=reply.status_code, retry_after=wait)
         return Fetched(reply.status_code, url, reply.headers, body)
+
+    def _at(self, url: str) -> _Host:
+        return self._hosts.setdefault(urlsplit(url).netloc, _Host())
+
+    def _wait(self, host: _Host, url: str) -> None:
+        """Until it is the host's turn; one that asked for time is not waited for."""
+        now = self._clock()
+        if host.closed_until > now:
+            left = host.closed_until - now
+            raise FetchError(f"{shown(url)}: the host asked for {left:.0f} s more without requests", retry_after=left)
+        if host.free_at > now:
+            self._sleep(host.free_at - now)
 
     def _body(self, reply: httpx.Response, deadline: float) -> bytes:
         body = bytearray()
@@ -139,14 +180,6 @@ class Fetcher:
             if self._clock() > deadline:
                 raise FetchError(f"{shown(str(reply.url))}: the answer took more than {self._seconds:g} s")
         return bytes(body)
-
-    def _wait_turn(self, host: str) -> None:
-        with self._lock:
-            now = self._clock()
-            turn = max(now, self._free_at.get(host, now))
-            self._free_at[host] = turn + self._host_seconds
-        if turn > now:
-            self._sleep(turn - now)
 
     @staticmethod
     def _check(url: str) -> None:
@@ -160,19 +193,21 @@ class Fetcher:
 
     # ------------------------------------------------------------------ robots.txt
 
-    def _allowed(self, url: str) -> bool:
+    def _allowed(self, url: str, public: bool) -> bool:
         parts = urlsplit(url)
         site = f"{parts.scheme}://{parts.netloc}"
         read_at, rules = self._rules.get(site, (float("-inf"), None))
         if rules is None or self._clock() - read_at > ROBOTS_SECONDS:
-            rules = self._read_rules(site)
+            rules = self._read_rules(site, public)
             self._rules[site] = self._clock(), rules
+            delay = float(rules.crawl_delay(USER_AGENT) or 0)
+            self._at(url).crawl_delay = min(delay, MAX_CRAWL_DELAY_SECONDS)
         return rules.can_fetch(USER_AGENT, url)
 
-    def _read_rules(self, site: str) -> RobotFileParser:
+    def _read_rules(self, site: str, public: bool) -> RobotFileParser:
         rules = RobotFileParser()
         try:
-            answer = self._once(f"{site}/robots.txt", {})
+            answer = self._once(f"{site}/robots.txt", public)
             rules.parse(answer.body[:500_000].decode("utf-8", "replace").splitlines() if answer.status == 200 else [])
         except FetchError as error:
             if error.status in (401, 403) or error.status >= 500 or not error.status:
@@ -190,8 +225,31 @@ def shown(url: str) -> str:
         return url.split("?")[0]
 
 
+def _host(url: str) -> str:
+    """The host's name; empty for what is no address."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that an answer's `Retry-After` asks for, at most a day; a date counts from the answer's own `Date`."""
+    given = headers.get("retry-after", "").strip()
+    if given.isascii() and given.isdigit():
+        return min(float(given[:9]), MAX_RETRY_AFTER_SECONDS)
+    try:
+        left = parsedate_to_datetime(given) - parsedate_to_datetime(headers.get("date", ""))
+    except (TypeError, ValueError, IndexError):  # no dates, or one of them without a zone
+        return 0.0
+    return min(max(0.0, left.total_seconds()), MAX_RETRY_AFTER_SECONDS)
+
+
 def wait_after(failures: int, interval: float, retry_after: float = 0.0) -> float:
-    """Seconds until the next poll after so many failed ones in a row: doubling, with jitter, at most half an hour."""
+    """Seconds until the next poll after so many failed ones in a row: doubling, with jitter, at most half an hour.
+
+    After a good one the jitter only shortens: news that is asked for every minute is never older.
+    """
     if not failures:
-        return interval * random.uniform(0.9, 1.1)
+        return interval * random.uniform(0.9, 1.0)
     return max(retry_after, min(MAX_WAIT_SECONDS, interval * 2.0 ** min(failures, 12)) * random.uniform(0.7, 1.0))

@@ -42,8 +42,9 @@ def entries_of(answer: Fetched) -> list[Row]:
     except Exception as error:  # of broken markup, feedparser raises what its handlers happen to raise
         reason = f"{type(error).__name__}: {error}"
         raise ShapeChanged(f"not RSS or Atom: {reason}; it begins {answer.body[:60]!r}") from error
-    if not parsed.entries and parsed.bozo:
-        raise ShapeChanged(f"not RSS or Atom: {parsed.bozo_exception}; it begins {answer.body[:60]!r}")
+    if not parsed.entries and (parsed.bozo or not parsed.get("version")):
+        reason = parsed.get("bozo_exception", "no feed")
+        raise ShapeChanged(f"not RSS or Atom: {reason}; it begins {answer.body[:60]!r}")
     publisher = parsed.feed.get("title", "")
     return [_row(entry, publisher) for entry in parsed.entries]
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from ingest.polite import Fetched, Fetcher, FetchError
 from ingest.times import BEIJING, parse_time
 from models.records import Document
 from stream.records import decode
-from tests.ingest.make import NOW
+from tests.ingest.make import NOW, Clock
 from tests.ingest.server import Asked, Reply, Vendor, vendor
 
 SAMPLE = Path(__file__).parents[2] / "ingest" / "sample" / "reports" / "company_003010.pdf"
@@ -45,8 +46,14 @@ def outbox(tmp_path: Path) -> Outbox:
 
 
 @pytest.fixture
-def fetch() -> Iterator[Fetcher]:
-    made = Fetcher(host_seconds=0, seconds=5)
+def clock() -> Clock:
+    """The fetcher's: it goes on when a test says so."""
+    return Clock()
+
+
+@pytest.fixture
+def fetch(clock: Clock) -> Iterator[Fetcher]:
+    made = Fetcher(host_seconds=0, seconds=5, clock=clock)
     yield made
     made.close()
 
@@ -201,6 +208,15 @@ def tushare(items: list[int], more: bool) -> Any:
     return {"code": 0, "msg": "", "data": {"fields": fields, "items": made, "has_more": more}}
 
 
+def rss(items: list[int], more: bool) -> bytes:
+    entries = "".join(
+        f"<item><guid>{1000 - n}</guid><title>题{n}</title><description>正文{n}</description>"
+        f"<pubDate>{format_datetime(at(n))}</pubDate></item>"
+        for n in items
+    )
+    return f"<rss version='2.0'><channel><title>样例报</title>{entries}</channel></rss>".encode()
+
+
 FEEDS: dict[str, tuple[Any, Any]] = {
     "cls": (Cls(), cls),
     "eastmoney": (eastmoney.FastNews(), fast),
@@ -212,6 +228,8 @@ FEEDS: dict[str, tuple[Any, Any]] = {
     "cninfo": (Cninfo(), cninfo),
     "tushare": (Tushare("secret"), tushare),
 }
+# RSS has one page and no cursor but the conditional request: what pages bring back does not concern it.
+ALL = FEEDS | {"rss": (Rss("", source="desk"), rss)}
 PAGE = 5
 
 
@@ -236,7 +254,8 @@ class Archive:
             token = given.get("sortEnd") or given.get("cursor")
             start = int(token) + 1 if token else self.first
         items = list(range(start, min(start + PAGE, self.size)))
-        body = json.dumps(self.payload(items, more=start + PAGE < self.size), ensure_ascii=False).encode()
+        made = self.payload(items, more=start + PAGE < self.size)
+        body = made if isinstance(made, bytes) else json.dumps(made, ensure_ascii=False).encode()
         return Reply(b"callback(" + body + b")" if "cb" in given else body)
 
 
@@ -298,31 +317,83 @@ BROKEN = {
     "500": (Reply(b"", 500), FetchError),
     "429": (Reply(b"", 429, {"Retry-After": "120"}), FetchError),
     "truncated": (Reply(b'{"data"', promise=1000), FetchError),
+    "slow": (Reply(b" " * 500_000), FetchError),
 }
 
 
-@pytest.mark.parametrize("name", FEEDS)
+@pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("fault", BROKEN)
-def test_faults_are_told_apart_and_move_no_cursor(name: str, fault: str, outbox: Outbox, fetch: Fetcher) -> None:
-    feed, payload = FEEDS[name]
+def test_faults_are_told_apart_and_move_no_cursor(
+    name: str, fault: str, outbox: Outbox, fetch: Fetcher, clock: Clock
+) -> None:
+    feed, payload = ALL[name]
     reply, kind = BROKEN[fault]
     archive = Archive(payload, 10)
-    with vendor(lambda asked: reply) as server:
+
+    def broken(asked: Asked) -> Reply:
+        clock.pass_(6 if fault == "slow" else 0)  # longer than the fetcher's patience
+        return reply
+
+    with vendor(broken) as server:
         with pytest.raises(kind) as caught:
             poll(at_server(feed, server), name, fetch, outbox, NOW)
         if fault == "429":
             assert getattr(caught.value, "retry_after", 0) == 120
+            clock.pass_(120)
+        if fault == "slow":
+            assert "took more than 5 s" in str(caught.value)
+        assert outbox.note(f"cursor {name}") == {}
         server.answer = archive
         assert poll(at_server(feed, server), name, fetch, outbox, NOW).new == PAGE
 
 
-def test_a_vendor_whose_clock_is_ahead_hides_nothing(outbox: Outbox, fetch: Fetcher) -> None:
-    archive = Archive(cls, 20)
-    archive.first = -30  # half an hour in the future
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("ahead", [30, -90])
+def test_a_vendor_whose_clock_is_wrong_hides_nothing(name: str, ahead: int, outbox: Outbox, fetch: Fetcher) -> None:
+    """Minutes ahead of ours or behind; then it is set right, and what comes next is found, whatever its time."""
+    feed, payload = ALL[name]
+    archive = Archive(payload, 300)
+    archive.first = -ahead
     with vendor(archive) as server:
-        poll(at_server(Cls(), server), "cls", fetch, outbox, NOW)
+        found = poll(at_server(feed, server), name, fetch, outbox, NOW)
+        assert (found.new, found.rejected, found.gap) == (PAGE, 0, None)
         archive.first = 0
-        assert poll(at_server(Cls(), server), "cls", fetch, outbox, NOW).new >= PAGE
+        right = poll(at_server(feed, server), name, fetch, outbox, NOW)
+        assert right.new >= PAGE
+        assert right.gap is None or name == "rss"  # which serves one page: here the older items are really gone
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_time_of_another_day_to_come_is_refused_and_hides_nothing(name: str, outbox: Outbox, fetch: Fetcher) -> None:
+    feed, payload = ALL[name]
+    archive = Archive(payload, 40)
+    archive.first = -3 * 24 * 60
+    with vendor(archive) as server:
+        assert poll(at_server(feed, server), name, fetch, outbox, NOW).rejected == PAGE
+        archive.first = 0
+        assert poll(at_server(feed, server), name, fetch, outbox, NOW).new == PAGE
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_crash_before_the_cursor_moves_reads_again_and_repeats_nothing(
+    name: str, outbox: Outbox, fetch: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed, payload = ALL[name]
+
+    def crash(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with vendor(Archive(payload, 40)) as server:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Outbox, "set_note", crash)
+            poll(at_server(feed, server), name, fetch, outbox, NOW)
+        outbox.close()
+        restarted = Outbox(outbox.path, limit_bytes=10**8)
+        again = poll(at_server(feed, server), name, fetch, restarted, NOW)
+        assert (again.fetched, again.new) == (PAGE, 0)
+        assert len(documents(restarted)) == PAGE
+        assert parse_time(restarted.note(f"cursor {name}")["newest"]) == NOW
+        restarted.close()
 
 
 def test_one_bad_item_costs_one_dead_letter(outbox: Outbox, fetch: Fetcher) -> None:
