@@ -58,6 +58,8 @@ def ports(settings: Settings) -> dict[str, tuple[int, str]]:
         used["clickhouse"] = (settings.local.clickhouse_port, "FENGXIANG_LOCAL__CLICKHOUSE_PORT")
     if settings.ingest.push_port:
         used["push"] = (settings.ingest.push_port, "FENGXIANG_INGEST__PUSH_PORT")
+    if settings.alerts.web_port:
+        used["alerts"] = (settings.alerts.web_port, "FENGXIANG_ALERTS__WEB_PORT")
     if settings.stream.metrics_port:
         used["metrics"] = (settings.stream.metrics_port, "FENGXIANG_STREAM__METRICS_PORT")
     return used

@@ -76,6 +76,7 @@ class Product:
             "STREAM__MAX_MESSAGE_BYTES": str(MAX_MESSAGE_BYTES),
             "DASHBOARD__PORT": str(ports["dashboard"]),
             "INGEST__PUSH_PORT": "0",
+            "ALERTS__WEB_PORT": "0",
             "INGEST__INBOX": "",
             "INGEST__CONFIRM_AFTER_SECONDS": "5",
             **self.overrides,

@@ -46,6 +46,15 @@ def test_two_services_on_one_port_are_named(monkeypatch, tmp_path):
     assert any("both set to port 8123" in problem for problem in problems)
 
 
+def test_the_port_of_the_alerts_is_checked_unless_it_is_off(monkeypatch, tmp_path, taken_port):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FENGXIANG_ALERTS__WEB_PORT", str(taken_port))
+    problems = [str(problem) for problem in preflight.check_ports(read()) if "(alerts)" in problem.what]
+    assert len(problems) == 1 and f"port {taken_port} " in problems[0] and "FENGXIANG_ALERTS__WEB_PORT=" in problems[0]
+    monkeypatch.setenv("FENGXIANG_ALERTS__WEB_PORT", "0")
+    assert "alerts" not in preflight.ports(read())
+
+
 @pytest.mark.skipif(os.geteuid() == 0 and sys.platform != "linux", reason="root may write anywhere")
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     blocker = tmp_path / "file"
