@@ -14,13 +14,12 @@ import msgspec
 import typer
 
 from deploy.cli import UserError
-from deploy.cli.alerts_subscriptions import Json, Which, open_store, read_file
+from deploy.cli.alerts_subscriptions import Json, Which, open_store, read_file, use_baskets
 from deploy.cli.connections import me
 from deploy.logs import configure
 from deploy.settings import load
 from stream.alerts.channels import ChannelBook, Safe, resolve
 from stream.alerts.history import log_rows
-from stream.alerts.rules import load_baskets
 from stream.alerts.subscriptions import Book
 from stream.store import connect
 
@@ -144,7 +143,7 @@ def run() -> None:
     configure(settings, "alerts")
     for noisy in ("httpx", "httpcore", "apprise"):  # their lines hold addresses
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    load_baskets(settings.user_themes)
+    use_baskets(settings)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())

@@ -15,7 +15,7 @@ from rich.table import Column, Table
 
 from deploy.cli import UserError, connections
 from deploy.cli.connections import me
-from deploy.settings import load
+from deploy.settings import Settings, load
 from stream.alerts.channels import ChannelBook, Safe
 from stream.alerts.rules import load_baskets, seconds
 from stream.alerts.subscriptions import Book, Stored, Subscription, read, write
@@ -166,9 +166,16 @@ def read_file(file: Path) -> list[Subscription]:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file} can't be read: {first_line(error)}") from error
-    load_baskets(load().user_themes)
+    use_baskets(load())
     try:
         return read(text, str(file) if str(file) != "-" else "")
+    except RuleError as error:
+        raise UserError(str(error)) from error
+
+
+def use_baskets(settings: Settings) -> None:
+    try:
+        load_baskets(settings.user_themes)
     except RuleError as error:
         raise UserError(str(error)) from error
 

@@ -356,6 +356,15 @@ def test_two_processes_do_not_run_on_one_folder(alerts: Alerts) -> None:
     assert second.returncode == 1 and "running already" in second.stderr
 
 
+def test_a_themes_file_that_cannot_be_read_is_named(alerts: Alerts) -> None:
+    path = alerts.settings.user_themes
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("themes: [")
+    for arguments in (("add", "-"), ("run",)):
+        done = alerts.cli(*arguments, text="name: x\nwhen: {theme: game}")
+        assert done.returncode == 1 and path.name in done.stderr and "Traceback" not in done.stderr, done.stderr
+
+
 def test_the_command_line(alerts: Alerts, store: Store) -> None:
     text = "name: 命令行\nowner: ann\nwhen: {theme: game, tone_below: -0.2}\nchannels: [hook]\n"
     added = alerts.cli("add", "-", text=text)
