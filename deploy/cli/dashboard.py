@@ -48,6 +48,7 @@ def options(host: str, port: int, allowed: Sequence[str] = ()) -> dict[str, Any]
         "client.showErrorDetails": "none",
         "runner.magicEnabled": False,
         "logger.level": "warning",
+        "logger.hideWelcomeMessage": True,
         **LOOK,
     }
 
@@ -72,8 +73,8 @@ def command(
     port: int = typer.Option(0, min=0, max=65535, help="Port; the setting dashboard.port by default. 端口"),
 ) -> None:
     """Run the dashboard. 看板"""
-    configure(load(), "dashboard")
     settings = load()
+    configure(settings, "dashboard")
     host, port = host or settings.dashboard.host, port or settings.dashboard.port
     from dashboard import access_start as access
 

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from importlib.resources import files as package_files
 from itertools import islice
 from pathlib import Path
@@ -226,16 +227,17 @@ def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def _tell(console: Console, result: dict[str, int | float | str], run: _Run) -> None:
-    console.print(
+    say = partial(console.print, soft_wrap=True)  # whoever reads it wraps it: a log does not
+    say(
         f"读取 read {result['documents']}, 已知 known {result['known']}, 拒收 rejected {result['rejected']}; "
         f"待发 pending {result['pending']}, 已发 sent {result['sent']}, 入库 stored {result['stored']}, "
         f"死信 dead {result['dead']}; {result['seconds']} s"
     )
     for reason in run.reasons:
-        console.print(f"  拒收 rejected: {reason}", markup=False, highlight=False)
+        say(f"  拒收 rejected: {reason}", markup=False, highlight=False)
     if run.rejections > len(run.reasons):
-        console.print(f"  … {run.rejections - len(run.reasons)} more: `fengxiang dead` lists them")
+        say(f"  … {run.rejections - len(run.reasons)} more: `fengxiang dead` lists them")
     if result["pending"] or result["sent"]:
-        console.print("未入库的文档留在发件箱，由采集进程继续处理。 The rest stays in the outbox; an ingestor goes on.")
+        say("未入库的文档留在发件箱，由采集进程继续处理。 The rest stays in the outbox; an ingestor goes on.")
     if run.trouble:
-        console.print(f"  {run.trouble}", markup=False, highlight=False)
+        say(f"  {run.trouble}", markup=False, highlight=False)

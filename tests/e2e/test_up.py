@@ -27,6 +27,7 @@ PORTS = (
     "STREAM__METRICS_PORT",
     "DASHBOARD__PORT",
     "INGEST__PUSH_PORT",
+    "ALERTS__WEB_PORT",
 )
 
 
@@ -114,6 +115,7 @@ def sample_size() -> tuple[int, int]:
 def test_the_sample_is_analysed_and_can_be_queried(product: Product) -> None:
     texts, reports = sample_size()
     product.wait_stored(texts + reports)
+    assert "死信 dead" in product.wait_for("读取 read", 60), "the load sums up on one line"
     kinds = {
         row["kind"]: int(row["n"]) for row in product.sql("SELECT kind, count() n FROM documents FINAL GROUP BY kind")
     }
@@ -137,6 +139,7 @@ def test_the_dashboard_answers(product: Product) -> None:
     url = f"http://127.0.0.1:{product.port('DASHBOARD__PORT')}/_stcore/health"
     with urllib.request.urlopen(url, timeout=5) as reply:
         assert reply.status == 200
+    assert not [line for line in product.lines if "Streamlit" in line]
 
 
 def test_a_pushed_document_can_be_queried_within_seconds(product: Product) -> None:
