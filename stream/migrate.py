@@ -127,14 +127,15 @@ def migrate(settings: Settings, *, dry_run: bool = False, patience: float = 30.0
                 raise
             time.sleep(0.25)
     try:
-        todo = pending(read_migrations(), applied_versions(client, database))
+        migrations = read_migrations()
+        todo = pending(migrations, applied_versions(client, database))
         if dry_run or not todo:
             return todo
         cluster = settings.clickhouse_cluster
         everywhere = f" ON CLUSTER `{cluster}`" if cluster else ""
         client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{everywhere}")
         client.database = database
-        statements = rendered([Migration(0, "schema_migrations", VERSION_TABLE), *read_migrations()], settings)
+        statements = rendered([Migration(0, "schema_migrations", VERSION_TABLE), *migrations], settings)
         _apply(client, "the table of versions", statements[0])
         for migration in todo:
             _apply(client, str(migration), statements[migration.version])

@@ -19,7 +19,7 @@ def command(
     settings = load()
     try:
         done = migrate(settings, dry_run=dry_run)
-        statements = rendered(read_migrations(), settings)
+        statements = rendered(read_migrations(), settings) if dry_run else {}
     except (StoreAway, MigrationError) as error:
         raise UserError(str(error)) from error
     where = redact(settings.clickhouse_url(writer=True))
@@ -27,5 +27,5 @@ def command(
         print(f"表已是最新 up to date: {where}")
     for migration in done:
         print(f"{'待应用 would apply' if dry_run else '已应用 applied'} {migration}")
-        if dry_run:
-            print(*(f"{statement};\n" for statement in statements[migration.version]), sep="\n")
+        for statement in statements.get(migration.version, []):
+            print(f"{statement};\n")
