@@ -224,9 +224,8 @@ class Notes:
 def links(settings: Settings) -> Links:
     """Addresses in messages, and the key of those that act."""
     alerts = settings.alerts
-    dashboard = alerts.dashboard_url or f"http://{settings.dashboard.host}:{settings.dashboard.port}"
     pages = alerts.public_url or f"http://127.0.0.1:{alerts.web_port}"
-    return Links(dashboard.rstrip("/"), pages.rstrip("/"), secret(settings.data_dir, "alert-links"))
+    return Links(settings.dashboard_url, pages.rstrip("/"), secret(settings.data_dir, "alert-links"))
 
 
 def security_names(codes: set[str]) -> dict[str, str]:

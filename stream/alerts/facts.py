@@ -158,9 +158,8 @@ def _watch_text(rule: Rule, signal: Signal, zh: bool) -> tuple[str, str]:
         return (f"已 {hours:.1f} 小时没有新文档", "") if zh else (f"nothing new for {hours:.1f} hours", "")
     state, _, source = signal.key.partition(" ")
     if source:
-        return f"{STATES[state][0 if zh else 1]}：{source}" if zh else f"{source}: {STATES[state][1]}", signal.note[
-            :300
-        ]
+        text = f"{STATES[state][0]}：{source}" if zh else f"{source}: {STATES[state][1]}"
+        return text, signal.note[:300]
     if signal.key == "dead":
         share = f"{signal.value:.0%}"
         return (

@@ -13,7 +13,7 @@ from clickhouse_connect.driver.client import Client
 
 from stream.alerts import frames, windows
 from stream.alerts.items import Item, load
-from stream.alerts.rules import Rule, seconds, to_json
+from stream.alerts.rules import Rule, Trouble, seconds, to_json
 from stream.alerts.subscriptions import Stored
 from stream.alerts.windows import Signal
 from stream.store import StoreAway
@@ -109,7 +109,8 @@ def trouble(client: Client, rule: Rule, now: datetime) -> list[Signal]:
     """Whether documents are late, too many of them can't be read, or a source fails, is silent or has a gap."""
     watch = rule.trouble
     assert watch is not None
-    values = {"since": now - timedelta(seconds=seconds(watch.window)), "oldest": now - timedelta(days=3)}
+    since = now - timedelta(seconds=seconds(watch.window))
+    values = {"since": since, "oldest": now - timedelta(days=3)}
     late, stored = client.query(
         "SELECT quantileExact(0.5)(dateDiff('millisecond', fetched_at, stored_at)) / 1000, count() FROM documents"
         " WHERE published_at > {oldest:DateTime64(3, 'UTC')} AND stored_at > {since:DateTime64(3, 'UTC')}"
@@ -124,17 +125,17 @@ def trouble(client: Client, rule: Rule, now: datetime) -> list[Signal]:
         found.append(Signal("late", at, float(late), float(seconds(watch.behind)), float(late)))
     if dead >= 5 and dead / (dead + stored) > watch.dead_share:
         found.append(Signal("dead", at, dead / (dead + stored), watch.dead_share, dead / (dead + stored)))
-    if watch.sources:
-        values = {
-            "since": now - timedelta(seconds=seconds(watch.window)),
-            "oldest": now - timedelta(hours=1),
-            "now": now,
-        }
-        for source, state, well, gap, message in client.query(SOURCES, parameters=values).result_rows:
-            if state in watch.sources and (state == "silent" or (state == "failing" and not well)):
-                found.append(Signal(f"{state} {source}", at, 1.0, 0.0, 1.0, note=message))
-            elif gap and "gap" in watch.sources:
-                found.append(Signal(f"gap {source}", at, 1.0, 0.0, 1.0, note=gap))
+    return found + _sources(client, watch, since, now) if watch.sources else found
+
+
+def _sources(client: Client, watch: Trouble, since: datetime, now: datetime) -> list[Signal]:
+    at, found = now.timestamp(), []
+    values = {"since": since, "oldest": now - timedelta(hours=1), "now": now}
+    for source, state, well, gap, message in client.query(SOURCES, parameters=values).result_rows:
+        if state in watch.sources and (state == "silent" or (state == "failing" and not well)):
+            found.append(Signal(f"{state} {source}", at, 1.0, 0.0, 1.0, note=message))
+        elif gap and "gap" in watch.sources:
+            found.append(Signal(f"gap {source}", at, 1.0, 0.0, 1.0, note=gap))
     return found
 
 
