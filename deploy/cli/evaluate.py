@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -45,18 +46,18 @@ def command(
                 "the baselines need scikit-learn: `pip install scikit-learn`, or give --no-baselines"
             ) from None
     chosen = settings.load().model
-    links = GivenLinks()
+    weights, links = model or chosen.path, GivenLinks()
+    named = [name for name in only or () if name != LINKING]
     try:
-        sets = [] if only == [LINKING] else load(data, [name for name in only or () if name != LINKING])
-        analyser = Analyser.load(model or chosen.path, chosen.threads, chosen.device, chosen.batch_size, linker=links)
+        sets = load(data, named) if named or not only else []
+        analyser = Analyser.load(weights, chosen.threads, chosen.device, chosen.batch_size, linker=links)
     except (DataError, ModelError) as error:
         raise UserError(str(error)) from error
     now = datetime.now(UTC)
-    report = evaluate(analyser, links, sets, now, compare=baselines, progress=lambda line: print(line, file=sys.stderr))
+    progress = partial(print, file=sys.stderr)
+    report = evaluate(analyser, links, sets, now, compare=baselines, progress=progress)
     if not only or LINKING in only:
-        report["linking"] = linking.evaluate(
-            data, model or chosen.path, chosen.threads, progress=lambda line: print(line, file=sys.stderr)
-        )
+        report["linking"] = linking.evaluate(data, weights, chosen.threads, progress=progress)
     if write:
         write.write_text(markdown(report), encoding="utf-8")
     if html:
