@@ -30,6 +30,14 @@ def run_until(supervisor, condition, seconds=20):
         time.sleep(0.02)
 
 
+def run_until_all_are_new(supervisor, before):
+    """Until every process runs again under another id."""
+    run_until(
+        supervisor,
+        lambda: len(supervisor.pids()) == len(before) and not set(supervisor.pids().values()) & set(before.values()),
+    )
+
+
 @pytest.fixture
 def supervise(tmp_path):
     made = []
@@ -76,9 +84,7 @@ def test_what_came_back_stays(supervise):
     supervisor.start()
     before = supervisor.pids()
     os.kill(before["broker"], signal.SIGKILL)
-    run_until(
-        supervisor, lambda: len(supervisor.pids()) == 2 and not set(supervisor.pids().values()) & set(before.values())
-    )
+    run_until_all_are_new(supervisor, before)
     back = supervisor.pids()
     for _ in range(50):
         supervisor.tick()
@@ -95,9 +101,7 @@ def test_dependents_restart_with_what_they_depend_on(supervise):
     supervisor.start()
     before = supervisor.pids()
     os.kill(before["broker"], signal.SIGKILL)
-    run_until(
-        supervisor, lambda: len(supervisor.pids()) == 2 and not set(supervisor.pids().values()) & set(before.values())
-    )
+    run_until_all_are_new(supervisor, before)
     assert len(prepared) == 2  # topics are made again
 
 
