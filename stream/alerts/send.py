@@ -10,10 +10,12 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
+from apprise.plugins.email.base import NotifyEmail
 
 from deploy.guard import Blocked, Network, guarded
 from stream.alerts.channels import WEBHOOKS, Channel
 from stream.alerts.escape import Format
+from stream.alerts.mail import Mailer, Refused
 from stream.alerts.message import Message
 
 TIMEOUT = 10.0
@@ -41,10 +43,13 @@ class Sender:
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
         )
         self._asset = AppriseAsset(app_id="Fengxiang", app_desc="风向 Fengxiang", async_mode=False, secure_logging=True)
+        self._mailer = Mailer(timeout)
         _heard.install()
+        Apprise.instantiate("json://localhost", asset=self._asset)  # reads all plug-ins now, not with the first message
 
     def close(self) -> None:
         self._http.close()
+        self._mailer.close()
 
     def send(self, channel: Channel, message: Message) -> None:
         """Hand it over. Raises `NotDelivered`."""
@@ -81,6 +86,9 @@ class Sender:
             if hasattr(plugin, "headers") and isinstance(plugin.headers, dict):
                 plugin.headers["X-Fengxiang-Alert"] = message.id
             form = _FORMATS.get(str(getattr(plugin.notify_format, "value", plugin.notify_format)), "text")
+            if isinstance(plugin, NotifyEmail):
+                self._mailer.send(plugin, channel.address, message.id, message.title, message.body(form), form)
+                return
             # the plug-in itself, not Apprise's pool of threads, which know nothing of the guard
             taken = plugin.notify(
                 title=message.title,
@@ -90,6 +98,8 @@ class Sender:
             )
         except NotDelivered:
             raise
+        except Refused as error:
+            raise NotDelivered(str(error), final=error.final) from None
         except Exception as error:  # noqa: BLE001 - a plug-in of 170 may raise anything; it concerns one message
             raise NotDelivered(f"{type(error).__name__}: {error}") from None
         if not taken:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 
 
 @dataclass
@@ -88,15 +96,57 @@ class _AnyPort(Controller):
         super()._trigger_server()
 
 
-class Mail:
-    """A mail server. `messages` are parsed."""
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """A server's side of TLS, with a certificate that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    start = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(start).not_valid_after(start + timedelta(days=1))
+    signed = made.sign(key, hashes.SHA256())
+    pem = signed.public_bytes(Encoding.PEM) + key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "server.pem").write_bytes(pem)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "server.pem")
+    return context
 
-    def __init__(self) -> None:
+
+class Mail:
+    """A mail server. `messages` are parsed; `refused` are recipients that it doesn't know.
+
+    With `tls` it takes nothing without encryption and the login ann/s3cr3t. mode: `insecure`, `starttls` or `ssl`.
+    """
+
+    def __init__(self, mode: str = "insecure", tls: ssl.SSLContext | None = None) -> None:
         self.messages: list[EmailMessage] = []
         self.times: list[float] = []
-        self._controller = _AnyPort(self, hostname="127.0.0.1", port=0)
+        self.refused: set[str] = set()
+        self.lines: list[Any] = []  # the transports of all connections
+        self.mode = mode
+        options: dict[str, Any] = {}
+        if tls is not None:
+            options = {"authenticator": self._login, "auth_required": True, "auth_require_tls": mode == "starttls"}
+            options |= {"ssl_context": tls} if mode == "ssl" else {"tls_context": tls, "require_starttls": True}
+        self._controller = _AnyPort(self, hostname="127.0.0.1", port=0, **options)
         self._controller.start()
         self.port = self._controller.port
+
+    @staticmethod
+    def _login(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        return AuthResult(success=(data.login, data.password) == (b"ann", b"s3cr3t"), handled=False)
+
+    async def handle_EHLO(self, server: Any, session: Any, envelope: Any, name: str, replies: list[str]) -> list[str]:
+        session.host_name = name
+        self.lines.append(server.transport)
+        return replies
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+        if address in self.refused:
+            return "550 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         message = message_from_bytes(envelope.content, policy=policy.default)
@@ -107,9 +157,14 @@ class Mail:
 
     @property
     def url(self) -> str:
-        return (
-            f"mailto://127.0.0.1:{self.port}?from=fengxiang@example.com&to=ann@example.com&smtp=127.0.0.1&mode=insecure"
-        )
+        login = "" if self.mode == "insecure" else "ann:s3cr3t@"
+        options = f"from=fengxiang@example.com&to=ann@example.com&smtp=127.0.0.1&mode={self.mode}&verify=no"
+        return f"mailto{'s' if login else ''}://{login}127.0.0.1:{self.port}?{options}"
+
+    def hang_up(self) -> None:
+        """Close all connections from this side."""
+        for line in self.lines:
+            self._controller.loop.call_soon_threadsafe(line.close)
 
     def close(self) -> None:
         self._controller.stop()

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from xml.etree import ElementTree
 
 import msgspec
@@ -23,7 +24,7 @@ from stream.alerts.message import Links, Message, compose
 from stream.alerts.send import NotDelivered, Sender, scrub
 from stream.alerts.text import RuleError
 from stream.alerts.web import ATOM, atom
-from tests.stream.alerts.receivers import Mail, Webhook
+from tests.stream.alerts.receivers import Mail, Webhook, self_signed
 
 AT = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)
 LINKS = Links("http://board", "http://pages", "key")
@@ -103,6 +104,45 @@ def test_mail_holds_hostile_titles_harmlessly(sender: Sender, mail: Mail) -> Non
     assert got["X-Fengxiang-Alert"] == "m1"
     body = got.get_body(("plain",))
     assert body is not None and "<script" not in body.get_content() and "<at " not in body.get_content()
+
+
+def test_mail_goes_over_one_connection_until_that_breaks(sender: Sender, mail: Mail) -> None:
+    for n in range(5):
+        sender.send(channel(mail.url), message(n))
+    assert len(mail.messages) == 5 and len(mail.lines) == 1
+    mail.hang_up()
+    sender.send(channel(mail.url), message(5))
+    assert [m["X-Fengxiang-Alert"] for m in mail.messages] == [f"m{n}" for n in range(6)] and len(mail.lines) == 2
+
+
+@pytest.mark.parametrize("mode", ["starttls", "ssl"])
+def test_mail_is_encrypted_and_logs_in(sender: Sender, tmp_path: Path, mode: str) -> None:
+    mail = Mail(mode, self_signed(tmp_path))
+    try:
+        with pytest.raises(NotDelivered, match="CERTIFICATE_VERIFY_FAILED"):
+            sender.send(channel(mail.url.replace("verify=no", "verify=yes")), message(1))
+        with pytest.raises(NotDelivered, match="535") as caught:
+            sender.send(channel(mail.url.replace("s3cr3t", "wrong-s3cr3t")), message(1))
+        assert "s3cr3t" not in str(caught.value) and not caught.value.final, "the operator may put it right"
+        sender.send(channel(mail.url), message(1))
+        assert [m["X-Fengxiang-Alert"] for m in mail.messages] == ["m1"]
+    finally:
+        mail.close()
+
+
+def test_a_recipient_that_took_a_message_does_not_get_it_again_for_another_s_refusal(
+    sender: Sender, mail: Mail
+) -> None:
+    mail.refused = {"bob@example.com"}
+    both = channel(mail.url.replace("to=ann@example.com", "to=ann@example.com,bob@example.com"))
+    for _ in range(2):
+        with pytest.raises(NotDelivered, match="550 no such mailbox") as caught:
+            sender.send(both, message(1))
+        assert caught.value.final, "an answer for good"
+    assert [m["To"] for m in mail.messages] == ["ann@example.com"]
+    mail.refused.clear()
+    sender.send(both, message(1))
+    assert [m["To"] for m in mail.messages] == ["ann@example.com", "bob@example.com"]
 
 
 def test_apprise_s_own_json_service_is_reached(sender: Sender, webhook: Webhook) -> None:
