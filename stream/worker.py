@@ -105,9 +105,7 @@ class Worker:
 
     def _assigned(self) -> Set[tuple[str, int]]:
         apps = self._agents.apps if self._agents else []
-        with suppress(ConsumerNotStarted):
-            return {(place.topic, place.partition) for app in apps for place in app.consumer.assignment()}
-        return set()
+        return {place for app in apps for place in assignment(app)}
 
     def _healthy(self) -> str:
         pulses = self._agents.pulses if self._agents else []
@@ -116,8 +114,16 @@ class Worker:
     def _ready(self) -> str:
         if self._agents is None:
             return self._waiting_for
-        joined = all(app.started and not app.rebalancing for app in self._agents.apps)
-        return "" if joined and self._assigned() else "no partitions assigned"
+        # Every group: what one worker analyses before any of them stores waits.
+        joined = all(app.started and not app.rebalancing and assignment(app) for app in self._agents.apps)
+        return "" if joined else "no partitions assigned"
+
+
+def assignment(app: faust.App) -> Set[tuple[str, int]]:
+    """The (topic, partition) pairs that an app has now."""
+    with suppress(ConsumerNotStarted):
+        return {(place.topic, place.partition) for place in app.consumer.assignment()}
+    return set()
 
 
 def fatal(reason: str) -> NoReturn:

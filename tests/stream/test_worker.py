@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import signal
 import urllib.request
+from types import SimpleNamespace
 
 import msgspec
 from clickhouse_connect.driver.client import Client
+from kafka import TopicPartition
 
+from deploy.settings import Settings
 from stream.log import Log
 from stream.records import ANALYSES, DEAD, DOCUMENTS, encode
+from stream.worker import Worker
+from tests.fixtures.broker import free_port
 from tests.stream.stack import Stack, make_document, within
+from tests.stream.stand_in import StandIn
 
 STORED = "SELECT count() FROM documents FINAL"
 DEAD_COUNT = "SELECT count() FROM dead_letters FINAL"
@@ -84,6 +90,21 @@ def test_a_second_worker_takes_another_web_port_and_its_share(stack: Stack) -> N
     stack.send(make_document(n) for n in range(200, 400))
     assert within(90, lambda: stack.one(STORED) == 400), stack.log()
     assert fetch(stack.web_port + 1, "healthz") == "ok"
+
+
+def test_a_worker_is_ready_once_it_both_reads_and_stores() -> None:
+    settings = Settings(stream={"web_port": free_port(), "metrics_port": 0})
+    worker = Worker(settings, load=StandIn)
+
+    def app(*places: TopicPartition) -> SimpleNamespace:
+        return SimpleNamespace(
+            started=True, rebalancing=False, consumer=SimpleNamespace(assignment=lambda: set(places))
+        )
+
+    documents, analyses = app(TopicPartition(DOCUMENTS, 0)), app(TopicPartition(ANALYSES, 0))
+    for apps, ready in (([documents, app()], ""), ([app(), analyses], ""), ([documents, analyses], "ok")):
+        worker._agents = SimpleNamespace(apps=apps, pulses=[])  # type: ignore[assignment]
+        assert fetch(settings.stream.web_port, "readyz") == ready
 
 
 def test_a_worker_whose_topics_were_made_anew_ends_so_that_a_fresh_one_reads_them(stack: Stack) -> None:
