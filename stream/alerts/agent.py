@@ -27,7 +27,7 @@ from stream.alerts.deliver import Lanes, Postman, Target
 from stream.alerts.facts import of_document, of_signal
 from stream.alerts.intake import Intake
 from stream.alerts.items import Item
-from stream.alerts.ledger import Attempt, Firing, Ledger, note
+from stream.alerts.ledger import Attempt, Firing, Ledger, acknowledged, note
 from stream.alerts.match import Matcher
 from stream.alerts.message import Links, Message, compose
 from stream.alerts.send import Sender
@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 RELOAD_SECONDS = 2.0
 FORGET_SECONDS = 3600.0
+ACKNOWLEDGED_WITHIN = timedelta(hours=1)  # older ones are known; clocks may differ by so much
 
 
 def clock() -> datetime:
@@ -63,7 +64,6 @@ class Agent:
         self._matcher = Matcher({})
         self._next_reload = 0.0
         self._next_forget = time.monotonic() + FORGET_SECONDS  # not at once: what was stored unfinished is needed first
-        self._acknowledged_from = clock() - timedelta(days=1)
 
     def step(self) -> bool:
         """Everything that is due now; whether there may be more at once."""
@@ -112,7 +112,7 @@ class Agent:
 
     def _deliver(self) -> None:
         self._ledger.settle(self._postman.settled())
-        for id_, name, firings in self._ledger.due(clock()):
+        for id_, name, due_at, firings in self._ledger.due(clock()):
             if self._postman.has(id_, name):
                 continue
             first = firings[0]
@@ -124,7 +124,7 @@ class Agent:
                 note(self._client, [given_up])
                 self._ledger.settle([given_up])
                 continue
-            target = Target(self._message(id_, firings), name, first.due_at, self._ledger.tries.get((id_, name), 0))
+            target = Target(self._message(id_, firings), name, due_at, self._ledger.tries.get((id_, name), 0))
             self._postman.submit(target, channel)
 
     def _message(self, id_: str, firings: list[Firing]) -> Message:
@@ -138,7 +138,7 @@ class Agent:
         if time.monotonic() < self._next_reload:
             return
         self._next_reload = time.monotonic() + RELOAD_SECONDS
-        self._acknowledge()
+        self._ledger.acknowledge(acknowledged(self._client, clock() - ACKNOWLEDGED_WITHIN))
         if time.monotonic() > self._next_forget:
             self._next_forget = time.monotonic() + FORGET_SECONDS
             self._ledger.forget(clock())
@@ -153,13 +153,6 @@ class Agent:
         self._watcher.follow(list(self._stored.values()))
         self._state = state
         log.info("%d subscriptions, %d channels", len(self._stored), len(self._channels))
-
-    def _acknowledge(self) -> None:
-        sql = (
-            "SELECT message_id FROM alert_deliveries WHERE state = 'acknowledged' AND at > {since:DateTime64(3, 'UTC')}"
-        )
-        rows = self._client.query(sql, parameters={"since": self._acknowledged_from}).result_rows
-        self._ledger.acknowledge(str(row[0]) for row in rows)
 
 
 def run(settings: Settings, ended: threading.Event, ready: Callable[[], None] = lambda: None) -> None:

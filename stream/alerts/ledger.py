@@ -23,7 +23,7 @@ from stream.alerts.schedule import plan
 from stream.alerts.subscriptions import Stored
 
 STORY_DAYS = 3  # as long as a story goes on
-PENDING_DAYS = 9  # a weekly digest waits that long
+PENDING_DAYS = 16  # a weekly digest waits that long, its escalation for seven days more, and retries for one
 CARRIED = ("send", "digest", "held", "cooldown", "limited")
 DONE = ("sent", "gave_up")
 DAY = timedelta(days=1)
@@ -124,6 +124,7 @@ class Ledger:
             " AND fired_at > {since:DateTime64(3, 'UTC')}"
         )
         self._recent = {str(row[0]) for row in self._client.query(sql, parameters=values).result_rows}
+        self.acknowledge(acknowledged(self._client, now - timedelta(days=PENDING_DAYS)))
 
     def fire(
         self,
@@ -140,6 +141,8 @@ class Ledger:
         group: the story, or the watch's key; what: that which fires just once, a document or a moment.
         """
         subscription = stored.subscription
+        if subscription.dry_run:  # what was only noted has not been told when it goes live
+            group = f"dry_run {group}"
         id_ = digest(subscription.id, group, what)
         if id_ in self._recent:
             return None
@@ -147,14 +150,16 @@ class Ledger:
         if rest is not None and told is not None and (now - told).total_seconds() <= rest:
             return None
         due = self._due[subscription.id]
-        while due and due[0] <= now - DAY:
+        kept = max(DAY, timedelta(seconds=seconds(subscription.cooldown or "1d")))
+        while due and due[0] <= now - kept:
             due.popleft()
         waiting = due[-1] if due and due[-1] > now else None
         chosen = plan(
             subscription, now, told=[at for at in due if at <= now], waiting=waiting, snoozed_until=stored.snoozed_until
         )
         outcome = chosen.outcome
-        if rest is None and told is not None and now - told <= timedelta(days=STORY_DAYS) and outcome in CARRIED:
+        going_on = rest is None and told is not None and now - told <= timedelta(days=STORY_DAYS)
+        if going_on and outcome in (*CARRIED, "dry_run"):
             outcome = "grouped"
         due_at = str(round(chosen.due_at.timestamp() * 1000))
         message = digest(subscription.id, group, what) if outcome == "send" else digest(subscription.id, due_at)
@@ -217,12 +222,12 @@ class Ledger:
 
     def forget(self, now: datetime) -> None:
         """Drop what no decision needs any more."""
-        old = now - timedelta(days=STORY_DAYS)
-        self._told_groups = {key: at for key, at in self._told_groups.items() if at > old}
+        old, older = now - timedelta(days=STORY_DAYS), now - timedelta(days=PENDING_DAYS)  # a watch may rest longer
+        self._told_groups = {key: at for key, at in self._told_groups.items() if at > (older if " " in key[1] else old)}
         self._recent.clear()
 
-    def due(self, now: datetime) -> list[tuple[str, str, list[Firing]]]:
-        """(message, channel, firings) of all that is to be delivered by now."""
+    def due(self, now: datetime) -> list[tuple[str, str, datetime, list[Firing]]]:
+        """(message, channel, since when, firings) of all that is to be delivered by now."""
         found = []
         for message, firings in self.open.items():
             first = firings[0]
@@ -230,7 +235,7 @@ class Ledger:
                 continue
             for channel, at in targets(first):
                 if at <= now and (message, channel) not in self.done:
-                    found.append((message, channel, firings))
+                    found.append((message, channel, at, firings))
         return found
 
     # ------------------------------------------------------------------
@@ -253,6 +258,12 @@ def note(client: Client, attempts: Sequence[Attempt]) -> None:
     names = list(Attempt.__struct_fields__)
     rows = [[getattr(attempt, name) for name in names] for attempt in attempts]
     client.insert("alert_deliveries", rows, column_names=names)
+
+
+def acknowledged(client: Client, since: datetime) -> list[str]:
+    """The messages of which somebody has said since then that they take care of them."""
+    sql = "SELECT message_id FROM alert_deliveries WHERE state = 'acknowledged' AND at > {since:DateTime64(3, 'UTC')}"
+    return [str(row[0]) for row in client.query(sql, parameters={"since": since}).result_rows]
 
 
 def targets(firing: Firing) -> list[tuple[str, datetime]]:

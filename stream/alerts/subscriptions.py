@@ -13,7 +13,7 @@ import msgspec
 from clickhouse_connect.driver.client import Client
 from msgspec import Meta, Struct
 
-from stream.alerts.rules import LISTS, Rule, Span, Text, check
+from stream.alerts.rules import LISTS, Rule, Span, Text, check, seconds
 from stream.alerts.text import RuleError, Source, convert, dump
 
 Digest = Literal["immediate", "hourly", "pre_open", "midday", "after_close", "daily", "weekly"]
@@ -21,6 +21,7 @@ Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Quiet = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 MAX_FILE_SUBSCRIPTIONS = 5000
+LONGEST_WAIT = 7 * 86400  # seconds that a message may be held back; the ledger reads back as much as that needs
 
 
 class Escalation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,6 +92,10 @@ def _read_one(source: Source, value: Any, root: str) -> Subscription:
         raise relocated.error("$.time_zone", problem) from None
     if not NAME.fullmatch(subscription.name):
         raise relocated.error("$.name", "a name is one line of at most 100 characters")
+    waits = {"cooldown": subscription.cooldown, "escalate.after": subscription.escalate and subscription.escalate.after}
+    for key, span in waits.items():
+        if span and seconds(span) > LONGEST_WAIT:
+            raise relocated.error(f"$.{key}", f"{span} is too long; at most 7d")
     if len(subscription.schedule) > 1 and "immediate" in subscription.schedule:
         raise relocated.error("$.schedule", "immediate stands alone; name digests, or immediate")
     if not subscription.schedule:

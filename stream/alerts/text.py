@@ -12,6 +12,11 @@ T = TypeVar("T")
 MAX_TEXT = 200_000  # characters of YAML
 MAX_DEPTH = 30
 _UNKNOWN = re.compile(r"contains unknown field `(.+)`", re.DOTALL)
+_EXAMPLES = {  # part of a pattern -> what it is for people
+    "[mhd]": "a span such as 30m, 2h, 7d is expected",
+    "[0-5][0-9]-": "hours such as 22:00-07:30 are expected",
+    "[0-5][0-9]": "a time such as 18:00 is expected",
+}
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
 
@@ -114,4 +119,6 @@ def _readable(problem: str) -> str:
     wrong = re.search(r"Expected `(.+)`, got `int`", problem)
     if wrong and "str" in wrong[1]:
         return "text is expected, a number stands here: put it in quotes, a security with its market as in 300413.SZ"
+    if "matching regex" in problem:
+        return next((text for part, text in _EXAMPLES.items() if part in problem), problem)
     return problem[0].lower() + problem[1:]

@@ -1,0 +1,75 @@
+"""What fired, kept in the store: how long things wait, what has been told, and what a restart still knows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from stream.alerts.facts import Fact
+from stream.alerts.ledger import Attempt, Firing, Ledger, note
+from stream.alerts.rules import Condition, Count
+from stream.alerts.subscriptions import Escalation, Stored, Subscription
+
+START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=10)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def subscribed(**changes: object) -> Stored:
+    values: dict[str, object] = {"id": "s1", "name": "s", "when": Condition(theme=("game",)), "channels": ("hook",)}
+    return Stored(subscription=Subscription(**{**values, **changes}), version=1)  # type: ignore[arg-type]
+
+
+def fire(ledger: Ledger, whose: Stored, what: str, at: datetime, group: str = "", rest: float | None = None) -> str:
+    """The outcome of a firing that is stored; empty where there is none."""
+    firing = ledger.fire(whose, Fact(title=what), group=group or what, what=what, now=at, rest=rest)
+    ledger.write([firing] if firing else [])
+    return firing.outcome if firing else ""
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_cooldown_of_days_lasts_days(stored: Client, restart: bool) -> None:
+    whose, ledger = subscribed(cooldown="3d"), Ledger(stored)
+    assert fire(ledger, whose, "a", START) == "send"
+    if restart:
+        ledger = Ledger.restored(stored, START + 2 * DAY)
+    assert fire(ledger, whose, "b", START + 2 * DAY) == "cooldown"
+    assert [at for _, _, at, _ in ledger.due(START + 3 * DAY)][-1] == START + 3 * DAY
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_watch_rests_for_its_window_however_long(stored: Client, restart: bool) -> None:
+    whose, ledger = subscribed(count=Count(window="7d", at_least=3)), Ledger(stored)
+    assert fire(ledger, whose, "1", START, "count all", rest=7 * 86400) == "send"
+    ledger.forget(START + 5 * DAY)
+    if restart:
+        ledger = Ledger.restored(stored, START + 5 * DAY)
+    assert fire(ledger, whose, "2", START + 5 * DAY, "count all", rest=7 * 86400) == ""
+    assert fire(ledger, whose, "3", START + 8 * DAY, "count all", rest=7 * 86400) == "send"
+
+
+def test_a_dry_run_counts_a_story_once_and_tells_nobody_of_it(stored: Client) -> None:
+    ledger = Ledger(stored)
+    copies = [fire(ledger, subscribed(dry_run=True), f"d{n}", START + n * HOUR, "story") for n in range(3)]
+    assert copies == ["dry_run", "grouped", "grouped"] and ledger.due(START + DAY) == []
+    live = Ledger.restored(stored, START + 4 * HOUR)
+    assert fire(live, subscribed(), "d4", START + 4 * HOUR, "story") == "send", "nobody has heard of it yet"
+
+
+def test_an_acknowledgement_and_an_escalation_may_be_days_apart(stored: Client) -> None:
+    whose, ledger = subscribed(escalate=Escalation(after="5d", channels=("boss",))), Ledger(stored)
+    taken, left = (ledger.fire(whose, Fact(title=t), group=t, what=t, now=START) for t in "ab")
+    assert isinstance(taken, Firing) and isinstance(left, Firing)
+    ledger.write([taken, left])
+    known = {"subscription_id": "s1", "attempt": 1, "at": START + HOUR}
+    outcomes = [
+        Attempt(message_id=f.message_id, channel="hook", state="sent", **known)  # type: ignore[arg-type]
+        for f in (taken, left)
+    ]
+    acknowledged = Attempt(message_id=taken.message_id, channel="", state="acknowledged", **known)  # type: ignore[arg-type]
+    note(stored, [*outcomes, acknowledged])
+    later = START + 5 * DAY
+    again = Ledger.restored(stored, later)
+    assert again.due(later - HOUR) == []
+    assert again.due(later) == [(left.message_id, "boss", later, [left])], "and it has its own day of tries"
