@@ -7,6 +7,8 @@ from datetime import datetime
 import msgspec
 from clickhouse_connect.driver.client import Client
 
+from stream.rows import microseconds
+
 
 class Counts(msgspec.Struct, frozen=True):
     """How much is stored. `latest` times are None in an empty store."""
@@ -67,11 +69,16 @@ def dead_letter_payload(client: Client, letter: DeadLetterRow) -> str:
 
 
 def mark_replayed(client: Client, letter: DeadLetterRow) -> None:
-    """Note that the dead letter was sent again now."""
+    """Note that the dead letter was sent again now. One that has come back since, as it failed once more, is not it."""
     client.command(
         """
         INSERT INTO dead_letters SELECT * REPLACE (now64(3) AS replayed_at, version + 1 AS version)
         FROM dead_letters FINAL WHERE document_id = {id:String} AND stage = {stage:String}
+            AND failed_at = fromUnixTimestamp64Milli({failed_at:Int64})
         """,
-        parameters={"id": letter.document_id, "stage": letter.stage},
+        parameters={
+            "id": letter.document_id,
+            "stage": letter.stage,
+            "failed_at": microseconds(letter.failed_at) // 1000,
+        },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pyarrow.parquet as parquet
@@ -49,7 +50,7 @@ def test_sql_says_where_the_store_should_be(stack: Stack) -> None:
 
 
 def test_dead_letters_are_listed_shown_and_replayed(stack: Stack) -> None:
-    stack.start_worker()
+    worker = stack.start_worker()
     crash = make_document(1, title="!crash 一次")
     stack.send([crash])
     stack.send_raw([(b"odd", b"?")])
@@ -62,10 +63,15 @@ def test_dead_letters_are_listed_shown_and_replayed(stack: Stack) -> None:
     shown = stack.cli("dead", "show", crash.id[:10])
     assert "fell over" in shown.stdout and encode(crash).decode() in shown.stdout
 
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(20) == 0
     replayed = stack.cli("dead", "replay", crash.id, "odd")
     assert replayed.returncode == 0, replayed.stderr
     assert "replayed 1 of 2" in replayed.stdout and "skipped odd" in replayed.stdout
     assert "replayed" in stack.cli("dead", "list", "--stage", "analyse").stdout
+    stack.start_worker()  # it fails again
+    assert within(60, lambda: stack.one("SELECT countIf(replayed_at IS NOT NULL) FROM dead_letters FINAL") == 0)
+    assert "replayed" not in stack.cli("dead", "list", "--stage", "analyse").stdout
 
     assert stack.cli("dead", "show", "nobody").returncode == 1
     assert "--stage" in stack.cli("dead", "replay").stderr
