@@ -7,6 +7,7 @@ where it has nothing to say; the linker abstains where none speaks.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from models.linking.patterns import Pattern
 from models.securities import Security, normal_code
@@ -38,12 +39,12 @@ _WHEN = r"(?:\(.{1,14}?\))?(?:今日|昨日|今天|昨天|早盘|午后|盘中|�
 _STRONG_AFTER = re.compile(rf"(?:股份)?{_WHEN}(?:{_PRICE}|{_DISCLOSURE})")
 _ACTOR_AFTER = re.compile(
     r"(?:公司|集团|股份|方面|官方|官微|中国|ceo|cfo|coo|首席|总裁|高管|创始人|联合创始人|董秘|董事|旗下|系|们)?"
-    r"(?:发布|推出|宣布|表示|称|回应|透露|指出|计划|据悉|据称|正在|正与|已|将|拟|再|与.{2,12}(?:合作|签署|达成)|收购|投资|签署|获|新增|"
+    r"(?:发布|推出|宣布|表示|称|回应|透露|指出|计划|据悉|据称|正在|正与|已|将|拟|再|与.{2,12}(?:合作|签署|达成|和解|联合|共建|签约)|收购|投资|签署|获|新增|"
     r"否认|证实|确认|起诉|被|裁员|召回|上调|下调|首席|总裁|高管|创始人|ceo|cfo|董事|旗下|股东|员工|成立|完成|启动|出售|买入|布局)"
 )
 _CUE = re.compile(
     r"股价|股票|股份|股东|涨|跌|净利|营收|公告|市值|证券|财报|募资|ipo|上市公司|亿元|亿美元|亿欧元|万股|收购|评级|目标价|分析师|季度|订单|"
-    r"业绩|持股|持仓|概念股|个股|板块|研报|投资者|融资|估值|龙头|厂商|巨头|供应商|客户"
+    r"业绩|持股|持仓|概念股|个股|板块|研报|投资者|融资|估值|龙头|厂商|巨头|供应商|客户|走[高低强弱]|拉升|下挫|盘[前中后]|[高低]开|美股|港股"
 )
 _HEADLINE_CUE = re.compile(
     rf"{_CUE.pattern}|补贴|资金|万元|控股|经理|子公司|立案|收到|中标|合同|产能|分红|派|回购|减持|增持|项目|专利|证书|注册|批准|公司|诉讼|"
@@ -51,6 +52,7 @@ _HEADLINE_CUE = re.compile(
 )
 _SENTENCE_END = re.compile(r"[。！？!?;\n\x01】]")
 _AFTER_LIST = re.compile(r"等|涨|跌|领涨|跟涨|封|触及|均|也|以及|和|居前|概念|股|,|。|;|$|\n|、|\(|\)")
+_LIMIT = re.compile(r"等?(?:均|双双|纷纷|集体|封|一字)?(?:涨停|跌停|封板|\d+连板)(?!潮|板|股|家)")
 _OTHER_BODY = re.compile(r"(?:职业|技术|科技){0,2}学院|大学|中学|小学|博物馆|协会|学会")
 _CONTEST = re.compile(
     r"[^,。:;、]{0,6}?(?:公开赛|冠军赛|大师赛|锦标赛|联谊赛|邀请赛|高尔夫|杯赛|车队|车手|战队|球迷|主场)"
@@ -199,6 +201,17 @@ def in_list(text: str, start: int, end: int, linked: set[int], pattern: Pattern)
         enough = near == left + right and (right or _AFTER_LIST.match(text, end) is not None)
         return 0.85 if enough and (left or _NAME_BEGINS.search(text[:start][-1:])) else 0.0
     return 0.88
+
+
+def at_limit(text: str, start: int, end: int, names: Mapping[int, int]) -> float:
+    """Confidence from a list of names that ends at the price limit: 机器人、太阳能涨停. `names`: ends by starts.
+
+    Trades don't hit the limit, shares do; and every item must be some company's name.
+    """
+    alone = start < 2 or text[start - 1] != "、" or start - 1 not in names.values()
+    while end < len(text) and text[end] == "、" and end + 1 in names:
+        alone, end = False, names[end + 1]
+    return 0.85 if not alone and _LIMIT.match(text, end) else 0.0
 
 
 def _linked_before(text: str, end: int, linked: set[int]) -> bool:

@@ -152,6 +152,8 @@ def _forms(security: Security) -> Iterator[tuple[str, Candidate]]:
         yield normal_name(alias), Candidate(security, "alias")
     for brand in security.brands:
         yield normal_name(brand), Candidate(security, "brand")
+    if " " in security.english_name and security.exchange in ("HK", "US"):  # a single word may be anything
+        yield normal_name(security.english_name), Candidate(security, "alias")
     if security.full_name and base_name(security.full_name) not in own:
         yield normal_name(security.full_name), Candidate(security, "alias")
     for code in (security.code, *security.also):

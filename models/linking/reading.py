@@ -80,13 +80,20 @@ class Reading:
         if waiting:
             strong = {a.security.code for a in accepted}
             edges = {edge for a in accepted for edge in (a.start, a.end)}
-            for hit, reason in waiting:
-                found = None if reason in _FINAL else self._together(hit, reason, strong, edges)
-                if found:
-                    accepted.append(found)
-                    edges |= {found.start, found.end}
-                elif hit.pattern.level != "never":
-                    left.append((hit, reason))
+            names = {hit.start: hit.end for hit in hits}
+            for _ in range(2):  # a name settled late may settle its neighbour on the left
+                still: list[tuple[Hit, str]] = []
+                for hit, reason in waiting:
+                    found = None if reason in _FINAL else self._together(hit, reason, strong, edges, names)
+                    if found:
+                        accepted.append(found)
+                        edges |= {found.start, found.end}
+                    else:
+                        still.append((hit, reason))
+                if not still or len(still) == len(waiting):
+                    break
+                waiting = still
+            left = [(hit, reason) for hit, reason in still if hit.pattern.level != "never"]
             accepted.sort(key=lambda a: a.start)
         return accepted, left
 
@@ -131,7 +138,9 @@ class Reading:
         support = support or evidence.in_sentence(body, start, end, pattern)
         return Accepted(start, end, owner.security, "context", support) if support else _OPEN_REASON[pattern.level]
 
-    def _together(self, hit: Hit, reason: str, strong: set[str], edges: set[int]) -> Accepted | None:
+    def _together(
+        self, hit: Hit, reason: str, strong: set[str], edges: set[int], names: dict[int, int]
+    ) -> Accepted | None:
         """A verdict from the rest of the document: the company is named elsewhere, or stands in a list of companies."""
         start, end, pattern = hit
         owner = self._owner(pattern.candidates)
@@ -143,11 +152,14 @@ class Reading:
             return Accepted(start, end, owner.security, "code", 0.9) if known else None
         if pattern.level == "never":
             return None
-        if pattern.level in ("brand", "word") or reason == "namesake":
+        if pattern.level in ("brand", "word") or reason in ("namesake", "several_companies"):
             for candidate in pattern.candidates:
                 if candidate.security.code in strong:
                     return Accepted(start, end, candidate.security, "context", 0.85)
+        if reason == "several_companies":  # a list says that it is a company, not which
+            return None
         support = evidence.in_list(self.form, start, end, edges, pattern)
+        support = support or evidence.at_limit(self.form, start, end, names)
         return Accepted(start, end, owner.security, "context", support) if support else None
 
     def _marked(self, hit: Hit, owner: Candidate) -> Accepted | str:

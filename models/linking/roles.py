@@ -26,6 +26,9 @@ _RECOMMENDED = re.compile(
 _PEER = re.compile(rf"(?:{'|'.join(_COMPARING)})[^,。;:\x01【】\n]{{0,8}}$")
 _CREDIT_BEFORE = re.compile(r"(?:据|来源:?|\(|援引|:)$")
 _CREDIT_AFTER = re.compile(r"\)|(?:app|财经|choice|ifind)?(?:消息|讯|报道|数据|记者|网讯|研究中心|客户端|微信|问财)")
+_CREDIT = re.compile(
+    r"(?:choice|ifind|app)?(?:统计|金融终端)?数据(?:显示|统计)|记者|网讯|(?:[\u4e00-\u9fff]{2,8})?\d+月\d+日(?:电|讯)"
+)
 _CREDITORS = frozenset(("新华网", "人民网", "东方财富", "同花顺", "指南针", "大智慧", "财富趋势", "纽约时报", "微博"))
 _EXCHANGES = frozenset(("香港交易所",))
 _OWN_NEWS_AFTER = re.compile(
@@ -129,6 +132,8 @@ def _credited(text: str, start: int, end: int, security: Security) -> bool:
         return not _OWN_NEWS_AFTER.match(text, end)
     if security.name in _CREDITORS:
         if start and text[start - 1] == "(" and text[end : end + 1] == ")":
+            return True
+        if _CREDIT.match(text, end):
             return True
         return bool(_CREDIT_AFTER.match(text, end) and _CREDIT_BEFORE.search(text, max(0, start - 4), start))
     if _COMMENT_AFTER.match(text, end) or _ADVISES_BEFORE.search(text, max(0, start - 40), start):

@@ -230,6 +230,8 @@ def curate(drafts: dict[str, Draft]) -> None:
         for kind, column in (("alias", "aliases"), ("brand", "brands")):
             for name in _split(row[column]):
                 draft.add(kind, name)
+    for row in _curated("english.csv"):
+        _draft(drafts, row["code"], "english.csv").english_name = row["english_name"]
     for row in _curated("cross_listings.csv"):
         _draft(drafts, row["code"], "cross_listings.csv").also.extend(_split(row["also"]))
     for row in _curated("names.csv"):

@@ -57,6 +57,12 @@ def codes(result):
         "海上力拓展新局",
         "杭州某某鸿智科技发展合伙企业（有限合伙）举牌",
         "苏州立讯精密投资（有限）合伙企业",
+        "小米和玉米价格上涨",
+        "茅台镇酱酒节",
+        "寒武纪生命大爆发",
+        "迅雷不及掩耳",
+        "牌桌上同花顺利出手",
+        "易中天讲三国",
     ],
 )
 def test_a_word_a_place_or_a_person_is_no_company(linker, text):
@@ -89,6 +95,15 @@ def test_a_word_a_place_or_a_person_is_no_company(linker, text):
         ("苹果股价上涨4%", "AAPL.US"),
         ("京东方面回应称", "JD.US"),
         ("未知公司(600519.SH)停牌", "600519.SH"),
+        ("“宁王”市值再创新高", "300750.SZ"),
+        ("迪王单月销量破五十万辆，股价却跌了3%", "002594.SZ"),
+        ("百融云涨超5%", "06608.HK"),
+        ("迅雷发布财报", "XNET.US"),
+        ("騰訊音樂發佈財報", "TME.US"),
+        ("Tencent Music发布财报", "TME.US"),
+        ("Meituan公布季报", "03690.HK"),
+        ("视觉中国与AI公司和解", "000681.SZ"),
+        ("虎牙盘前走高", "HUYA.US"),
     ],
 )
 def test_a_company_is_found(linker, text, code):
@@ -156,6 +171,23 @@ def test_a_code_of_another_company_beats_the_name(linker):
 def test_neighbours_in_a_list_settle_a_common_word(linker):
     assert "300024.SZ" in codes(linker.link("", "三花智控、机器人、埃斯顿涨停。"))
     assert "300024.SZ" not in codes(linker.link("", "三花智控布局新能源、机器人、低空经济。"))
+
+
+def test_a_list_at_the_price_limit_is_one_of_companies(linker):
+    assert codes(linker.link("", "机器人、太阳能涨停。")) == ["300024.SZ", "000591.SZ"]
+    assert codes(linker.link("", "机器人、太阳能等板块涨停潮再现。")) == []
+    assert codes(linker.link("", "半导体、机器人涨停。")) == []  # not every item is some company's name
+
+
+def test_a_list_settles_its_names_from_either_end(linker):
+    found = codes(linker.link("", "中国科传、中国出版、皖新传媒集体走强。"))
+    assert found == ["601858.SH", "601949.SH", "601801.SH"]
+
+
+def test_a_list_does_not_tell_which_of_several_companies(linker):
+    result = linker.link("", "今日除权：XD美的集、DR中远海。")
+    assert codes(result) == ["000333.SZ"]
+    assert [a.reason for a in result.abstentions] == ["several_companies"]
 
 
 def test_the_document_settles_a_brand(linker):
@@ -227,6 +259,9 @@ def test_a_debut_mark_holds_for_the_first_days_only(linker):
     [
         ("（新华网）", "source_credit"),
         ("据同花顺数据显示，", "source_credit"),
+        ("同花顺iFinD数据显示，今日85股涨停", "source_credit"),
+        ("人民网北京11月21日电", "source_credit"),
+        ("东方财富回应App崩溃", "subject"),
         ("新华网：上半年净利润增长", "subject"),
         ("中信证券研报指出，", "source_credit"),
         ("中信证券上半年净利润增长12%", "subject"),
@@ -286,7 +321,7 @@ def test_every_ambiguous_name_and_every_decoy_has_its_use():
 
 def names_of(security):
     former = (dated.name for dated in security.names)
-    return (security.name, *security.aliases, *security.brands, *former)
+    return (security.name, security.english_name, *security.aliases, *security.brands, *former)
 
 
 def decoys():
