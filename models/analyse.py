@@ -156,7 +156,9 @@ class Analyser:
 
     def _prepare(self, document: Document) -> Reading:
         title, body = plain(document.title), plain(document.body)
-        found = self._linker.link(document.title, document.body, kind=document.kind, published_at=document.published_at)
+        dated = document.published_at != document.fetched_at  # else it had no time of its own: names of any time count
+        day = document.published_at if dated else None
+        found = self._linker.link(document.title, document.body, kind=document.kind, published_at=day)
         links, asked = found.links, () if self.company_threshold is None else questions(found, _names())
         cues = {"title": self.taxonomy.find(title[:TITLE_SCAN]), "body": self.taxonomy.find(body[:CUE_SCAN])}
         spans = [Span(link.field, link.start, link.end) for link in _first_of_each((*links, *asked))]

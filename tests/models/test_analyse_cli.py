@@ -46,6 +46,12 @@ def test_the_shape_of_an_analysis(analyser: Analyser) -> None:
     assert (mention["field"], mention["start"], mention["end"]) == ("title", 0, 4)
 
 
+def test_a_text_without_a_time_may_be_of_any(analyser: Analyser) -> None:
+    line = {"id": 1, "title": "中国恒大公布重组进展", "body": ""}
+    found, _ = through(analyser, line, line | {"published_at": "2026-06-01"}, line | {"published_at": "2024-06-01"})
+    assert [[m["code"] for m in one["mentions"]] for one in found] == [["03333.HK"], [], ["03333.HK"]]
+
+
 def test_bad_lines_give_an_error_line_in_place(analyser: Analyser, capsys: pytest.CaptureFixture[str]) -> None:
     found, bad = through(
         analyser, b"nonsense", {"id": 7}, [1], {"id": "b", "title": 5}, {"id": "c", "kind": "poem"},
