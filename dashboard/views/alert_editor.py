@@ -10,6 +10,7 @@ import msgspec
 import pandas as pd
 import streamlit as st
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from markupsafe import Markup
 
 from dashboard import blocks, client, editing, frame, subscriptions
 from dashboard.client import read as ask
@@ -85,6 +86,42 @@ def feed(id_: str) -> None:
     with st.expander(say("feed_address"), icon=":material/rss_feed:"):
         st.caption(say("feed_note"))
         st.code(links(client.settings()).feed(id_), language=None, wrap_lines=True)
+
+
+def manage(id_: str, message: str) -> Markup:
+    """The way to the page behind a message's mute link, where it is acknowledged."""
+    from stream.alerts.agent import links
+
+    return html(
+        '<a href="{u}" target="_blank" rel="noopener noreferrer">{t}</a>',
+        u=web_address(links(client.settings()).manage(id_, message)),
+        t=say("acknowledge"),
+    )
+
+
+def versions(stored: Stored, me: str, mine: bool) -> None:
+    """What it said before; for its owner, with the way back."""
+    known = Book(client.client()).versions(stored.subscription.id)
+    if len(known) < 2:
+        return
+    now = datetime.now(SHANGHAI)
+    with st.expander(say("versions", n=len(known)), icon=":material/history_edu:"):
+        number_ = st.selectbox(
+            say("version"),
+            range(len(known) - 1, 0, -1),
+            format_func=lambda n: say("version_of", n=n, by=plain(known[-n].changed_by or say("somebody"), 30),
+                                      at=moment(known[-n].changed_at, now)),
+            key=f"version-{stored.subscription.id}-{stored.version}",
+        )  # fmt: skip
+        chosen = known[-number_]
+        st.code(subscriptions.text_of(chosen.subscription), language="yaml", wrap_lines=True)
+        if mine and st.button(say("restore_version"), icon=":material/settings_backup_restore:"):
+            try:
+                Book(editing.store()).restore(chosen, by=me)
+            except RuleError as error:
+                wrong(error)
+                return
+            st.rerun()
 
 
 # ---------------------------------------------------------------------- form and YAML

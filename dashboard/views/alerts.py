@@ -125,20 +125,20 @@ def state_mark(stored: Stored, now: datetime) -> Markup:
 
 def _log(known: list[Stored], me: str) -> None:
     limit = lists.more("alerts-log", 50)
-    ids = {stored.subscription.id for stored in known}
-    rows = log_rows(client.client(), "", limit)
-    firings([row for row in rows if row["subscription_id"] in ids or not me], "log", names=True)
+    ids = [stored.subscription.id for stored in known] if me else []
+    rows = log_rows(client.client(), ids, limit) if ids or not me else []
+    firings(rows, "log", names=True)
     lists.more_button("alerts-log", len(rows), limit)
 
 
-def firings(rows: list[dict[str, Any]], key: str, *, names: bool) -> None:
-    """Firings with what became of each message."""
+def firings(rows: list[dict[str, Any]], key: str, *, names: bool, manage: bool = False) -> None:
+    """Firings with what became of each message; manage: with the page that acknowledges it or mutes."""
     now = datetime.now(SHANGHAI)
     items = [
         html(
             '<div class="fx-item" data-key="{key}"><span class="g fx-warn">●</span><div><div class="t">{title}</div>'
-            '<div class="meta"><span>{at}</span>{name}<span class="fx-chip">{outcome}</span>{deliveries}</div></div>'
-            "</div>",
+            '<div class="meta"><span>{at}</span>{name}<span class="fx-chip">{outcome}</span>{deliveries}{manage}</div>'
+            "</div></div>",
             key=f"{row['subscription_id']}-{row['message_id']}-{number_}",
             title=link("document", plain(row["title"], 140) or "—", id=row["document_id"])
             if row["document_id"]
@@ -147,6 +147,9 @@ def firings(rows: list[dict[str, Any]], key: str, *, names: bool) -> None:
             name=link("alerts", plain(row["name"], 40), id=row["subscription_id"]) if names else "",
             outcome=say(f"outcome_{row['outcome']}") if row["outcome"] in OUTCOMES else plain(row["outcome"], 20),
             deliveries=join(_delivery(str(c), str(s)) for c, s in row["deliveries"]),
+            manage=alert_editor.manage(row["subscription_id"], row["message_id"])
+            if manage and row["message_id"]
+            else "",
         )
         for number_, row in enumerate(rows)
     ]
@@ -264,9 +267,11 @@ def _one(stored: Stored | None, known: list[Stored], me: str) -> None:
     with right:
         if stored:
             panel(blocks.heading(say("recent_firings")), "firings-title")
-            firings(log_rows(client.client(), stored.subscription.id, 20), "firings", names=False)
-            if mine:
+            rows = log_rows(client.client(), [stored.subscription.id], 20)
+            firings(rows, "firings", names=False, manage=mine)
+            if mine or stored.subscription.shared:
                 alert_editor.feed(stored.subscription.id)
+            alert_editor.versions(stored, me, mine)
         alert_editor.lookback(stored.subscription.id if stored else "new", known, me, mine)
 
 

@@ -34,15 +34,15 @@ def log_(
 ) -> None:
     """What fired, and what became of each message. 记录"""
     with open_store(load(), writer=False) as client:
-        id_ = Book(client).find(which).subscription.id if which else ""
-        rows = log_rows(client, id_, limit)
+        ids = [Book(client).find(which, removed=True).subscription.id] if which else []
+        rows = log_rows(client, ids, limit)
     for row in rows:
         if json:
             print(msgspec.json.encode(row).decode())
         else:
             print(
                 f"{row['fired_at']:%m-%d %H:%M:%S}  {row['outcome']:8}  {row['name']}  {row['title'][:50]}  "
-                + ", ".join(f"{channel} {state}" for channel, state in row["deliveries"])
+                + ", ".join(f"{channel} {state}".strip() for channel, state in row["deliveries"])
             )
 
 

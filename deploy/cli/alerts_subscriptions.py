@@ -64,17 +64,26 @@ def list_(
 
 
 @command.command("show")
-def show(which: Which, owner: Annotated[str | None, typer.Option()] = None) -> None:
-    """One subscription: its text, its versions, its feed and what fired last. 详情"""
+def show(
+    which: Which,
+    owner: Annotated[str | None, typer.Option()] = None,
+    version: Annotated[int, typer.Option(min=0, help="The text of this version; 1 is the first.")] = 0,
+) -> None:
+    """One subscription, removed ones too: its text, its versions, its feed and what fired last. 详情"""
     from stream.alerts.agent import links
 
     settings = load()
     with open_store(settings, writer=False) as client:
         book = Book(client)
-        stored = book.find(which, owner)
+        stored = book.find(which, owner, removed=True)
+        versions = book.versions(stored.subscription.id)
+        if version:
+            print(write([_numbered(versions, version).subscription]), end="")
+            return
         print(write([stored.subscription]))
-        for version in book.versions(stored.subscription.id):
-            print(f"版本 version {version.version}  {version.changed_at:%Y-%m-%d %H:%M:%S}  {version.changed_by}")
+        for number, one in zip(range(len(versions), 0, -1), versions, strict=True):
+            removed = "  已删除 removed" if one.removed else ""
+            print(f"版本 version {number}  {one.changed_at:%Y-%m-%d %H:%M:%S}  {one.changed_by}{removed}")
         print(f"状态 state  {_state(stored)}")
         print(f"订阅源 feed  {links(settings).feed(stored.subscription.id)}")
         rows = client.query(
@@ -144,6 +153,20 @@ def remove(which: Which, owner: Annotated[str | None, typer.Option()] = None) ->
     print(f"已删除 removed {stored.subscription.id} {stored.subscription.name}")
 
 
+@command.command("restore")
+def restore(
+    which: Which,
+    version: Annotated[int, typer.Argument(min=0, help="As `show` numbers them; left out: the latest.")] = 0,
+    owner: Annotated[str | None, typer.Option()] = None,
+) -> None:
+    """Bring back an earlier version, or a removed subscription. 恢复"""
+    with open_store(load(), writer=True) as client:
+        book = Book(client)
+        versions = book.versions(book.find(which, owner, removed=True).subscription.id)
+        saved = book.restore(_numbered(versions, version or len(versions)), by=me())
+    print(f"已恢复 restored {saved.subscription.id} {saved.subscription.name}")
+
+
 @command.command("snooze")
 def snooze(
     which: Which,
@@ -193,8 +216,17 @@ def _save(subscriptions: list[Subscription], owner: str) -> None:
                     print(f"  没有通道 there is no channel {name!r} yet: fengxiang alerts channels add {name}")
 
 
+def _numbered(versions: list[Stored], number: int) -> Stored:
+    """Version `number` of those listed latest first; 1 is the first that there was. Raises `UserError`."""
+    if number > len(versions):
+        raise UserError(f"there is no version {number}: `fengxiang alerts show` lists {len(versions)}")
+    return versions[-number]
+
+
 def _state(stored: Stored) -> str:
     s = stored.subscription
+    if stored.removed:
+        return "已删除 removed"
     if stored.snoozed_until and stored.snoozed_until > datetime.now(UTC):
         return f"暂停至 snoozed until {stored.snoozed_until:%m-%d %H:%M}"
     return "停用 off" if not s.enabled else "试运行 dry run" if s.dry_run else "启用 on"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
-from msgspec import Struct
+from msgspec import Struct, structs
 
 _LOG = """
 SELECT a.fired_at AS fired_at, a.name AS name, a.outcome AS outcome, a.title AS title, a.due_at AS due_at,
     a.subscription_id AS subscription_id, a.message_id AS message_id, a.document_id AS document_id,
-    groupArrayIf((d.channel, d.state), d.channel != '') AS deliveries
+    groupArrayIf((d.channel, d.state), d.state != '') AS deliveries
 FROM
 (
-    SELECT * FROM alerts FINAL WHERE {id:String} = '' OR subscription_id = {id:String}
+    SELECT * FROM alerts FINAL WHERE empty({ids:Array(String)}) OR subscription_id IN {ids:Array(String)}
     ORDER BY fired_at DESC, id LIMIT {limit:UInt32}
 ) AS a
 LEFT JOIN
@@ -44,13 +45,24 @@ class ChannelState(Struct, frozen=True):
     failures: int
 
 
-def log_rows(client: Client, subscription_id: str = "", limit: int = 50) -> list[dict[str, Any]]:
-    """The latest firings, of one subscription or of all, each with (channel, state) of its message's deliveries."""
-    values = {"id": subscription_id, "limit": limit}
+def log_rows(client: Client, ids: Sequence[str] = (), limit: int = 50) -> list[dict[str, Any]]:
+    """The latest firings, of these subscriptions or of all, each with (channel, state) of its message's deliveries.
+
+    An acknowledgement stands there as ("", "acknowledged").
+    """
+    values = {"ids": list(ids), "limit": limit}
     return list(client.query(_LOG, parameters=values).named_results())
 
 
 def channel_states(client: Client) -> dict[tuple[str, str], ChannelState]:
-    """(owner of the subscription, channel's name) -> how it did."""
-    rows = client.query(_CHANNELS).result_rows
-    return {(str(owner), str(name)): ChannelState(*values) for owner, name, *values in rows}
+    """(owner, name) of a channel -> how it did; a common one also by the subscriptions of those who have none of it."""
+    own = {(owner, name) for owner, name in client.query("SELECT owner, name FROM alert_channels FINAL").result_rows}
+    found: dict[tuple[str, str], ChannelState] = {}
+    for owner, name, *values in client.query(_CHANNELS).result_rows:
+        key = (owner, name) if (owner, name) in own else ("", name)
+        state, before = ChannelState(*values), found.get(key)
+        if before is not None:
+            latest = max(state, before, key=lambda known: known.at)
+            state = structs.replace(latest, failures=state.failures + before.failures)
+        found[key] = state
+    return found

@@ -64,6 +64,7 @@ class Stored(Struct, frozen=True, kw_only=True):
     snoozed_until: datetime | None = None
     changed_by: str = ""
     changed_at: datetime | None = None
+    removed: bool = False
 
 
 def read(text: str, name: str = "") -> list[Subscription]:
@@ -133,9 +134,25 @@ class Book:
         """The current version of each, by owner and name."""
         return self._read("SELECT * FROM alert_subscription ORDER BY owner, name, id", {})
 
-    def find(self, wanted: str, owner: str | None = None) -> Stored:
-        """The one with this id, beginning of an id, or name. Raises `RuleError` for none or several."""
-        found = [s for s in self.all() if owner is None or s.subscription.owner == owner or s.subscription.shared]
+    def latest(self) -> list[Stored]:
+        """The latest version of each, removed ones included."""
+        return self._read("SELECT * FROM alert_subscriptions ORDER BY id, version DESC LIMIT 1 BY id", {})
+
+    def find(self, wanted: str, owner: str | None = None, *, removed: bool = False) -> Stored:
+        """The one with this id, name, or beginning of an id. removed: a removed one, where there is no other.
+
+        Raises `RuleError` for none or several.
+        """
+        known = self.all()
+        try:
+            return self._find(wanted, owner, known)
+        except RuleError:
+            if not removed:
+                raise
+        return self._find(wanted, owner, self.latest())
+
+    def _find(self, wanted: str, owner: str | None, known: list[Stored]) -> Stored:
+        found = [s for s in known if owner is None or s.subscription.owner == owner or s.subscription.shared]
         for hits in (
             [s for s in found if s.subscription.id == wanted],
             [s for s in found if s.subscription.name == wanted],
@@ -169,6 +186,14 @@ class Book:
         self._insert(saved)
         return saved
 
+    def restore(self, version: Stored, by: str = "") -> Stored:
+        """An earlier version, or a removed subscription, once more. Raises `RuleError` where its name is taken."""
+        mine = version.subscription
+        for other in (stored.subscription for stored in self.all()):
+            if (other.owner, other.name) == (mine.owner, mine.name) and other.id != mine.id:
+                raise RuleError(f"{mine.name!r} is the name of another subscription now ({other.id}): rename that one")
+        return self.save([mine], by)[0]
+
     def remove(self, stored: Stored, by: str = "") -> None:
         """Take it away; its versions stay readable."""
         self._insert([msgspec.structs.replace(stored, version=self._version(stored), changed_by=by)], deleted=1)
@@ -200,6 +225,7 @@ class Book:
                 snoozed_until=row["snoozed_until"],
                 changed_by=row["changed_by"],
                 changed_at=row["changed_at"],
+                removed=bool(row["is_deleted"]),
             )
             for row in rows
         ]

@@ -162,6 +162,8 @@ def test_the_list_leads_to_a_subscription_with_its_firings(page: Page, server_si
     row.get_by_role("link", name="游戏转空").click()
     expect(page).to_have_url(re.compile(r"alerts\?.*id=[0-9a-f]{12}"))
     expect(page.locator(".st-key-panel-firings")).to_contain_text("失败，重试中")
+    acknowledge = page.locator(".st-key-panel-firings").get_by_role("link", name="确认或静音")
+    assert re.search(r"/manage/[0-9a-f]{12}/m1/[0-9a-f]{32}$", str(acknowledge.get_attribute("href")))
     expect(page.locator(".st-key-panel-firings")).to_contain_text("[点我](javascript:window.hacked=1)")
     opened(page, site, "alerts?alerts=log&lang=en")
     expect(page.locator(".st-key-panel-log")).to_contain_text("failed, trying again")
@@ -216,6 +218,11 @@ def test_yaml_mistakes_name_the_place_and_switches_work(page: Page, server_site:
     expect(page.locator(".st-key-panel-head")).to_contain_text("逐篇")
     assert current(client, "游戏转空").subscription.when.relevance == 0.4
     assert len(Book(client).versions(id_)) == 2
+    page.get_by_text("版本（2）").click()
+    expect(page.locator(".stCode").last).to_contain_text("burst")
+    page.get_by_role("button", name="恢复此版本").click()
+    expect(page.locator(".st-key-panel-head")).to_contain_text("异动")
+    assert current(client, "游戏转空").subscription == msgspec.structs.replace(subscriptions.one(RULE), id=id_)
     page.get_by_role("button", name="停用").click()
     expect(page.locator(".st-key-panel-head")).to_contain_text("停用")
     page.get_by_role("button", name="启用").click()

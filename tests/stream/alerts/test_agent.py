@@ -392,4 +392,25 @@ def test_the_command_line(alerts: Alerts, store: Store) -> None:
     assert result["total"] == 15 and result["threshold"] == "tone_below" and result["suggested_total"] == 6
     assert -0.71 < result["suggested"] < -0.69
     assert alerts.cli("remove", "命令行").returncode == 0 and alerts.book.all() == []
-    assert "no subscription" in alerts.cli("show", "命令行").stderr
+    assert "no subscription" in alerts.cli("test", "命令行").stderr
+
+
+def test_versions_are_shown_and_brought_back(alerts: Alerts) -> None:
+    for tone in ("-0.2", "-0.6"):
+        text = f"name: 版本\nowner: ann\nwhen: {{theme: game, tone_below: {tone}}}\n"
+        assert alerts.cli("add", "-", text=text).returncode == 0
+    assert alerts.cli("remove", "版本").returncode == 0
+    shown = alerts.cli("show", "版本").stdout
+    assert [f"version {n}" in shown for n in range(1, 5)] == [True, True, True, False] and "removed" in shown
+    assert "-0.2" in alerts.cli("show", "版本", "--version", "1").stdout
+    missing = alerts.cli("restore", "版本", "7")
+    assert missing.returncode == 1 and "no version 7" in missing.stderr
+    assert alerts.cli("restore", "版本").returncode == 0
+    assert [s.subscription.when.tone_below for s in alerts.book.all()] == [-0.6]
+    assert alerts.cli("restore", "版本", "1").returncode == 0
+    (current,) = alerts.book.all()
+    assert current.subscription.when.tone_below == -0.2 and len(alerts.book.versions(current.subscription.id)) == 5
+    alerts.book.remove(current)
+    alerts.subscribe("版本", owner="ann")
+    taken = alerts.cli("restore", current.subscription.id)
+    assert taken.returncode == 1 and "name of another" in taken.stderr
