@@ -62,6 +62,7 @@ class StreamSettings(Section):
     store_batch_seconds: float = Field(0.5, gt=0, le=60)
     max_message_bytes: int = Field(12_000_000, ge=10_000)
     dead_letter_limit: float = Field(0.2, gt=0, le=1)  # share of the last 500 documents that may fail
+    hang_seconds: float = Field(300.0, gt=0, le=86_400)  # a batch that takes longer to analyse has hung
     minute_days: int = Field(35, ge=1, le=3660)  # how long counts by the minute are kept
     web_port: int = Field(6066, ge=1, le=65535)
     metrics_port: int = Field(9108, ge=0, le=65535)  # 0: none

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -14,6 +15,7 @@ from models.records import Analysis, Document
 from stream.deadletters import Record, dead_letter
 from stream.records import AnalysedDocument, BadMessage, DeadLetter, decode, encode
 from stream.store import first_line
+from stream.tries import MAX_TRIES, Tries
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,10 @@ class Analyser(Protocol):
     """The text models (`models.analyse.Analyser`)."""
 
     def analyse(self, documents: Sequence[Document]) -> list[Analysis]: ...
+
+
+class DeadlyText(RuntimeError):
+    """A document on which the models hang, or the process dies."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +43,21 @@ class Outcome:
 class Reader:
     """Analyses batches of `fengxiang.documents`. Whatever is in a message, `read` doesn't raise because of it.
 
-    epoch: of the documents topic; max_bytes: larger messages are refused; clock: aware datetimes.
+    epoch: of the documents topic; max_bytes: larger messages are refused; clock: aware datetimes; tries: finds texts
+    that end the worker.
     """
 
-    def __init__(self, analyser: Analyser, *, epoch: str, max_bytes: int, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        analyser: Analyser,
+        *,
+        epoch: str,
+        max_bytes: int,
+        clock: Callable[[], datetime],
+        tries: Tries | None = None,
+    ) -> None:
         self._analyser, self._epoch, self._max_bytes, self._clock = analyser, epoch, max_bytes, clock
+        self._tries = tries
 
     def read(self, records: Sequence[Record]) -> Outcome:
         """An analysis or a dead letter for every record."""
@@ -54,18 +70,29 @@ class Reader:
                 dead.append(self._bury(record, "decode", error))
         if not good:
             return Outcome([], dead)
-        try:
-            analysed = self._analyse(good)
-        except Exception as error:  # noqa: BLE001 - one document's fault must not take the others along
-            log.warning("a batch of %d failed (%s); trying one by one", len(good), first_line(error))
-            analysed = []
-            for record, document in good:
-                try:
+        tried = self._tries.of([record for record, _ in good]) if self._tries else [0] * len(good)
+        if any(tried):
+            log.warning("a worker ended with some of %d documents in hand; reading them one by one", len(good))
+        else:
+            try:
+                with self._holding([record for record, _ in good]):
+                    return Outcome(self._analyse(good), dead)
+            except Exception as error:  # noqa: BLE001 - one document's fault must not take the others along
+                log.warning("a batch of %d failed (%s); trying one by one", len(good), first_line(error))
+        analysed = []
+        for (record, document), tries in zip(good, tried, strict=True):
+            try:
+                if tries >= MAX_TRIES:
+                    raise DeadlyText(f"the worker hung or died {tries} times while it read this document")
+                with self._holding([record]):
                     analysed += self._analyse([(record, document)])
-                except Exception as culprit:
-                    log.exception("document %s can't be analysed", document.id, extra={"document_id": document.id})
-                    dead.append(self._bury(record, "analyse", culprit, document))
+            except Exception as culprit:
+                log.exception("document %s can't be analysed", document.id, extra={"document_id": document.id})
+                dead.append(self._bury(record, "analyse", culprit, document))
         return Outcome(analysed, dead)
+
+    def _holding(self, records: Sequence[Record]) -> AbstractContextManager[None]:
+        return self._tries.holding(records) if self._tries else nullcontext()
 
     def _decode(self, record: Record) -> Document:
         size = len(record.value or b"")

@@ -37,6 +37,7 @@ from stream.records import ANALYSES, DEAD, DOCUMENTS, AnalysedDocument, DeadLett
 from stream.sink import Sink
 from stream.store import StoreAway, connect, first_line
 from stream.transport import Transport
+from stream.tries import Tries
 from stream.watchdog import Pulse
 
 log = logging.getLogger(__name__)
@@ -109,13 +110,18 @@ class Agents:
         self.apps = list(apps.values())
         self._topics = {topic: apps[group].topic(topic, **raw) for topic, group in GROUPS.items()}
         self._reader = Reader(
-            analyser, epoch=epochs[DOCUMENTS], max_bytes=settings.stream.max_message_bytes, clock=clock
+            analyser,
+            epoch=epochs[DOCUMENTS],
+            max_bytes=settings.stream.max_message_bytes,
+            clock=clock,
+            tries=Tries(settings.data_dir / "faust", epochs[DOCUMENTS]),
         )
         self._sinks = {
             topic: Sink(lambda: connect(settings, writer=True), epochs=epochs, clock=clock)
             for topic in (ANALYSES, DEAD)
         }
         self._pulses = {topic: Pulse(topic) for topic in self._topics}
+        self._pulses[DOCUMENTS].patience = settings.stream.hang_seconds
         self._threads = {topic: ThreadPoolExecutor(1, thread_name_prefix=topic) for topic in self._topics}
         self._limit = FailureLimit(settings.stream.dead_letter_limit)
         stream = settings.stream

@@ -28,6 +28,7 @@ class Pulse:
 
     topic: str
     clock: Callable[[], float] = time.monotonic
+    patience: float = HANG_SECONDS
     busy: bool = False
     beat: float = field(init=False)
     handled: int = 0
@@ -52,7 +53,7 @@ class Pulse:
 def judge(pulse: Pulse, waiting: int, now: float) -> str | None:
     """Why the worker must be restarted, or None. `waiting`: messages of our partitions that are not committed."""
     quiet = now - pulse.beat
-    if pulse.busy and quiet > HANG_SECONDS:
+    if pulse.busy and quiet > pulse.patience:
         return f"a batch of {pulse.topic} has hung for {quiet:.0f} s"
     if not pulse.busy and waiting and quiet > STALL_SECONDS:
         return f"{waiting} messages of {pulse.topic} are waiting and none was taken for {quiet:.0f} s"
@@ -62,7 +63,8 @@ def judge(pulse: Pulse, waiting: int, now: float) -> str | None:
 class Watchdog(threading.Thread):
     """Looks every `interval` seconds; `end(reason)` is called, once, from this thread.
 
-    assigned: our (topic, partition) pairs now; observe: receives the state of every partition, for the metrics.
+    assigned: our (topic, partition) pairs now; observe: receives the state of every partition, for the metrics;
+    beat: called at every look.
     """
 
     def __init__(
@@ -74,12 +76,13 @@ class Watchdog(threading.Thread):
         assigned: Callable[[], Set[tuple[str, int]]],
         end: Callable[[str], None],
         observe: Callable[[Sequence[PartitionState]], None] = lambda _: None,
+        beat: Callable[[], None] = lambda: None,
         interval: float = 5.0,
     ) -> None:
         super().__init__(name="watchdog", daemon=True)
         self._servers, self._epochs = servers, epochs
         self._pulses, self._assigned, self._end, self._observe = pulses, assigned, end, observe
-        self._interval = interval
+        self._beat, self._interval = beat, interval
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -89,6 +92,7 @@ class Watchdog(threading.Thread):
     def run(self) -> None:
         reader: Log | None = None
         while not self._stopped.wait(self._interval):
+            self._beat()
             states: list[PartitionState] = []
             try:
                 reader = reader or Log(self._servers)

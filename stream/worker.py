@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import sys
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 TOPICS = (DOCUMENTS, ANALYSES, DEAD)
 FATAL_STATUS = 70
 BROKER_PAUSE = 1.0
+BEAT_SECONDS = 60.0  # by which the watchdog may be late
 
 
 class Worker:
@@ -69,6 +71,8 @@ class Worker:
             assigned=self._assigned,
             end=fatal,
             observe=metrics.lag,
+            # Native code that hangs with Python's lock stops the watchdog, too; this timer needs no lock.
+            beat=lambda: faulthandler.dump_traceback_later(settings.stream.hang_seconds + BEAT_SECONDS, exit=True),
         ).start()
         Refresher(
             lambda: connect(settings, writer=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import urllib.request
+from contextlib import suppress
 from types import SimpleNamespace
 
 import msgspec
@@ -130,6 +131,37 @@ def test_a_worker_that_fails_on_everything_stops_instead_of_burying_everything(s
     assert worker.wait(60) == 70
     assert "the worker stops rather than set everything aside" in stack.log()
     assert stack.one(DEAD_COUNT) <= 50
+
+
+def test_a_document_on_which_the_models_hang_becomes_a_dead_letter_after_three_tries(stack: Stack) -> None:
+    poison = make_document(7, title="!hang")
+    stack.overrides["STREAM__HANG_SECONDS"] = "1"
+    stack.send([*(make_document(n) for n in range(7)), poison, *(make_document(n) for n in range(8, 20))])
+    assert stack.start_worker().wait(60) == 70, stack.log()  # by the watchdog
+    assert "has hung" in stack.log()
+    stack.overrides["STREAM__HANG_SECONDS"] = "300"
+    for tries in (2, 3):
+        worker = stack.start_worker()
+        assert within(60, lambda goal=tries: goal in in_hand(stack)), stack.log()  # type: ignore[misc]
+        worker.kill()  # as when it dies of the text
+        worker.wait()
+        assert stack.one(DEAD_COUNT) == 0
+    stack.start_worker()
+    assert within(60, lambda: (stack.one(STORED), stack.one(DEAD_COUNT)) == (19, 1)), stack.log()
+    with stack.client() as client:
+        ((id_, stage, reason),) = client.query("SELECT document_id, stage, reason FROM dead_letters FINAL").result_rows
+    assert (id_, stage) == (poison.id, "analyse")
+    assert "hung or died 3 times" in reason and "fengxiang dead replay" in reason
+    assert within(20, lambda: lag(stack) == 0)
+
+
+def in_hand(stack: Stack) -> set[int]:
+    """How often the documents that a worker has in hand were tried, this time included."""
+    found: set[int] = set()
+    for path in (stack.settings.data_dir / "faust").glob("in-hand-*.json"):
+        with suppress(OSError):
+            found |= set(json.loads(path.read_text())[1].values())
+    return found
 
 
 def test_audit_names_what_is_missing_twice_or_orphaned(stack: Stack, clickhouse: Client) -> None:
