@@ -292,8 +292,12 @@ def lookback(id_: str, known: list[Stored], me: str, mine: bool) -> None:
     if not asked or asked[0] != id_:
         return
     rule: Subscription = asked[1]
-    with st.spinner(say("running")):
-        found = _look_back(msgspec.json.encode(rule), days, wanted, int(datetime.now(UTC).timestamp() // 60))
+    try:
+        with st.spinner(say("running")):
+            found = _look_back(msgspec.json.encode(rule), days, wanted, int(datetime.now(UTC).timestamp() // 60))
+    except RuleError as error:
+        wrong(error)
+        return
     suggestion = ""
     if found.suggested is not None and found.current is not None:
         suggestion = say(

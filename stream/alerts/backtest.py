@@ -23,6 +23,7 @@ from stream.alerts.ledger import STORY_DAYS
 from stream.alerts.rules import Condition, Rule, codes
 from stream.alerts.sql import PERIOD, Where
 from stream.alerts.subscriptions import Subscription
+from stream.alerts.text import RuleError
 from stream.alerts.windows import Signal
 
 MOST = 200_000
@@ -80,7 +81,9 @@ class Lookback(Struct, frozen=True, kw_only=True):
 
 
 def look_back(client: Client, subscription: Subscription, *, days: int, per_day: float, now: datetime) -> Lookback:
-    """The last `days` days of a rule."""
+    """The last `days` days of a rule. Raises `RuleError` for a `trouble`, which is about now."""
+    if subscription.trouble:
+        raise RuleError("trouble is about the pipeline as it is now and can't be looked back on: use `dry_run: true`")
     start = now - timedelta(days=days)
     if subscription.kind == "document":
         return _documents(client, subscription, start, now, days, per_day)
@@ -204,8 +207,6 @@ def _suggest(rows: Sequence[Any], way: int, wanted: float) -> dict[str, Any]:
 
 
 def _watch(client: Client, rule: Subscription, start: datetime, now: datetime, days: int, per_day: float) -> Lookback:
-    if rule.trouble:
-        return Lookback(days=days, total=0, documents=0, by_day=[], firings=[])  # the state of the pipeline isn't kept
     known = frames.read(client, rule, start - timedelta(seconds=windows.history(rule) + 86400), now)
     since, low, high = frames.since(client), start.timestamp(), now.timestamp()
     signals = windows.decide(rule, known, since, low, high)

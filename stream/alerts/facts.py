@@ -160,6 +160,9 @@ def _watch_text(rule: Rule, signal: Signal, zh: bool) -> tuple[str, str]:
     if source:
         text = f"{STATES[state][0]}：{source}" if zh else f"{source}: {STATES[state][1]}"
         return text, signal.note[:300]
+    if signal.key == "stuck":
+        n = f"{signal.value:.0f}"
+        return (f"采集到 {n} 篇新文档，均未入库", "") if zh else (f"{n} new documents were fetched, none is stored", "")
     if signal.key == "dead":
         share = f"{signal.value:.0%}"
         return (

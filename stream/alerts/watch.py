@@ -106,7 +106,7 @@ def ask(client: Client, rule: Rule, now: datetime) -> list[Signal]:
 
 
 def trouble(client: Client, rule: Rule, now: datetime) -> list[Signal]:
-    """Whether documents are late, too many of them can't be read, or a source fails, is silent or has a gap."""
+    """Whether documents are late, too many can't be read, none are stored, or a source fails, is silent, has a gap."""
     watch = rule.trouble
     assert watch is not None
     since = now - timedelta(seconds=seconds(watch.window))
@@ -125,7 +125,27 @@ def trouble(client: Client, rule: Rule, now: datetime) -> list[Signal]:
         found.append(Signal("late", at, float(late), float(seconds(watch.behind)), float(late)))
     if dead >= 5 and dead / (dead + stored) > watch.dead_share:
         found.append(Signal("dead", at, dead / (dead + stored), watch.dead_share, dead / (dead + stored)))
+    if not stored and not dead and (fetched := _not_stored(client, watch, since, now)):
+        found.append(Signal("stuck", at, fetched, 0.0, fetched))
     return found + _sources(client, watch, since, now) if watch.sources else found
+
+
+def _not_stored(client: Client, watch: Trouble, since: datetime, now: datetime) -> float:
+    """How many new documents the sources brought in the window, and `behind` ago or earlier, if none came out."""
+    behind = timedelta(seconds=seconds(watch.behind))
+    values = {"since": since - behind, "until": now - behind}
+    fetched = client.query(
+        "SELECT sum(new) FROM source_health WHERE checked_at > {since:DateTime64(3, 'UTC')}"
+        " AND checked_at <= {until:DateTime64(3, 'UTC')}",
+        parameters=values,
+    ).result_rows[0][0]
+    if not fetched:
+        return 0.0
+    came = (
+        "SELECT (SELECT count() FROM documents WHERE stored_at > {since:DateTime64(3, 'UTC')})"  # history, too
+        " + (SELECT count() FROM dead_letters FINAL WHERE failed_at > {since:DateTime64(3, 'UTC')})"
+    )
+    return 0.0 if client.query(came, parameters=values).result_rows[0][0] else float(fetched)
 
 
 def _sources(client: Client, watch: Trouble, since: datetime, now: datetime) -> list[Signal]:

@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from stream.alerts.backtest import look_back
 from stream.alerts.facts import of_signal
 from stream.alerts.rules import RuleError, Trouble, parse
 from stream.alerts.subscriptions import Subscription
 from stream.alerts.watch import ask
+from tests.stream.alerts.make import Store, analysed
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -56,3 +58,30 @@ def test_the_message_says_which_source_and_why(client: Client, language: str, ti
 def test_an_unknown_state_is_named() -> None:
     with pytest.raises(RuleError, match="sources"):
         parse("trouble: {sources: [sleepy]}")
+
+
+def test_documents_that_are_fetched_and_never_stored_are_told(stored: Client, store: Store) -> None:
+    columns = ["source", "checked_at", "state", "fetched", "new", "errors", "message"]
+
+    def brought(minutes_ago: int, new: int) -> None:
+        stored.insert("source_health", [["s", NOW - timedelta(minutes=minutes_ago), "ok", 20, new, 0, ""]], columns)
+
+    brought(2, 4)
+    assert keys(stored) == set(), "they may still be on their way"
+    brought(6, 3)
+    assert keys(stored) == {"stuck"} and keys(stored, "{behind: 7m}") == set()
+    texts = {language: _told(stored, language) for language in ("zh", "en")}
+    assert "3 篇新文档" in texts["zh"] and "3 new documents were fetched" in texts["en"]
+    store.add([analysed(1, NOW - timedelta(days=40), backfill=True)])
+    assert keys(stored) == set(), "history that is stored shows that it works"
+
+
+def _told(client: Client, language: str) -> str:
+    subscription = Subscription(name="s", language=language, trouble=Trouble())
+    (signal,) = ask(client, subscription, NOW)
+    return of_signal(subscription, signal, (), {}).why
+
+
+def test_trouble_is_not_said_to_have_been_absent(stored: Client) -> None:
+    with pytest.raises(RuleError, match="can't be looked back on"):
+        look_back(stored, Subscription(name="s", trouble=Trouble()), days=90, per_day=3, now=NOW)
