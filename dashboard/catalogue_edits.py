@@ -1,4 +1,4 @@
-"""The words of what readers may change: corrections and subscriptions. Key -> (Chinese, English)."""
+"""The words of what readers may change: corrections, notes and subscriptions. Key -> (Chinese, English)."""
 
 EDIT_WORDS: dict[str, tuple[str, str]] = {
     # corrections
@@ -27,6 +27,28 @@ EDIT_WORDS: dict[str, tuple[str, str]] = {
     "instead_placeholder": ("选择，或输入代码如 300413.SZ", "Choose, or enter a code such as 300413.SZ"),
     "save": ("保存", "Save"),
     "training_rows": ("训练样本", "Training examples"),
+    # notes
+    "notes": ("批注", "Notes"),
+    "notes_note": ("标在图上，所有读者可见", "Marked on the chart, for every reader"),
+    "notes_none": ("还没有批注", "No notes yet"),
+    "note": ("批注", "Note"),
+    "note_new": ("写批注", "Add a note"),
+    "note_day": ("日期", "Day"),
+    "note_time": ("时间（可不填）", "Time (if it matters)"),
+    "note_text": ("内容", "What happened"),
+    "note_placeholder": ("如：新规发布", "such as: new rules published"),
+    "note_saved": ("已记下，所有读者可见", "Noted, for every reader to see"),
+    "note_remove": ("删除这条批注", "Remove this note"),
+    "note_removed": ("已删除批注", "Note removed"),
+    "note_by": ("{by} 写于 {at}", "{by}, {at}"),
+    "note_gone": ("这条批注已不在，请刷新页面", "this note is gone already: load the page anew"),
+    "note_empty": ("请写下发生了什么", "say what happened: the note is empty"),
+    "note_too_long": ("最多 {most} 字，现有 {n} 字：请写短些", "{most} characters at most, these are {n}: shorten it"),
+    "note_out_of_time": (
+        "{year} 年不行：请选 {first} 到 {last} 年的日期",
+        "not in the year {year}: choose a day from {first} to {last}",
+    ),
+    "note_on_nothing": ("“{what}”不是题材或证券代码", "“{what}” is no theme and no security's code"),
     # alerts
     "page_alerts": ("订阅", "Alerts"),
     "alerts_list": ("订阅", "Subscriptions"),

@@ -5,6 +5,7 @@ Times come from ClickHouse as Shanghai wall-clock text without a zone, so they s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
@@ -123,6 +124,22 @@ def tone_chart(frame: pd.DataFrame, step: int, height: int = 250) -> Any:
         )
     )
     return alt.layer(bars, line).resolve_scale(y="independent").properties(height=height)
+
+
+def noted(chart: Any, notes: Mapping[str, str], step: int) -> Any:
+    """A layered chart with a marker on each step that something was noted of, and the text to read on it.
+
+    `notes`: start of the step (as trends write it) -> text. `step` is the minutes in one.
+    """
+    if not notes:
+        return chart
+    middle = (pd.to_datetime(list(notes)) + pd.Timedelta(minutes=step * 0.43)).strftime("%Y-%m-%dT%H:%M:%S")
+    data = pd.DataFrame({"at": middle, "text": list(notes.values())})
+    marker = alt.Chart(data).encode(x=time_axis(step), tooltip=[alt.Tooltip("text:N", title=say("note"))])
+    ink = look.hue("ink")  # told apart from every palette's colours of tone
+    rule = marker.mark_rule(color=ink, strokeWidth=1.5, strokeDash=[4, 3], opacity=0.7, clip=True)
+    flag = marker.mark_point(shape="triangle-down", size=130, color=ink, fill=ink, opacity=1, clip=True)
+    return chart + rule + flag.encode(y=alt.value(6))
 
 
 def heat_chart(frame: pd.DataFrame, order: list[str], scope: Scope, height: int = 250) -> Any:

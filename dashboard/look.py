@@ -15,6 +15,7 @@ _HUES = {
     "blue": ("#0b62c4", "#6cb6ff"),
     "orange": ("#b35309", "#f0994a"),
     "grey": ("#8b949e", "#7d8590"),
+    "ink": ("#1f2937", "#e6edf3"),
 }
 _PALETTES = {"red_up": ("red", "green"), "green_up": ("green", "red"), "blue_orange": ("blue", "orange")}
 NEUTRAL_BAND = 0.05  # scores nearer to zero than this are shown as neutral

@@ -1,4 +1,4 @@
-"""One-click corrections on a page: the buttons, and what a press does.
+"""One-click corrections on a page, and notes removed from it: the buttons, and what a press does.
 
 A button carries its mark as JSON; `panel` hands it to `take`, which checks it as it checks any input. Where nothing may
 be edited (no editor in the settings, or the reader is a viewer) there are no buttons.
@@ -12,7 +12,7 @@ import streamlit as st
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from markupsafe import Markup
 
-from dashboard import client, editing, feedback
+from dashboard import client, editing, feedback, notes
 from dashboard.safe import html, join, label
 from dashboard.text import say
 
@@ -31,11 +31,14 @@ def take(text: str) -> None:
         if parts[0] == "undo" and len(parts) == 2:
             feedback.undo(client.client(), store, parts[1], editing.reader())
             st.toast(say("undone"), icon=":material/undo:")
+        elif parts[0] == "unnote" and len(parts) == 2:
+            notes.remove(client.client(), store, parts[1], editing.reader())
+            st.toast(say("note_removed"), icon=":material/delete:")
         elif len(parts) == 4:
             kind, document, shown, correction = parts
             feedback.save(client.client(), store, feedback.Mark(document, kind, shown, correction), editing.reader())
             st.toast(say("corrected_toast"), icon=":material/check:")
-    except feedback.FeedbackError as error:
+    except (feedback.FeedbackError, notes.NoteError) as error:
         st.toast(label(error, 200), icon=":material/error:")
         return
     except (ClickHouseError, OSError) as error:
@@ -81,6 +84,10 @@ def tone(document: str, code: str, now: str) -> Markup:
 
 def undo(id_: str) -> Markup:
     return _button(f"↶ {say('undo')}", say("undo"), "undo", id_) if _on() else Markup("")
+
+
+def unnote(id_: str) -> Markup:
+    return _button(f"✕ {say('remove')}", say("note_remove"), "unnote", id_) if _on() else Markup("")
 
 
 def chip(corrected: object) -> Markup:

@@ -14,6 +14,7 @@ from dashboard.queries import theme as theme_sql
 from dashboard.safe import html, join, plain
 from dashboard.scope import Scope
 from dashboard.text import moment, number, say, theme_name
+from dashboard.views import notes
 from dashboard.views.theme import recommendation_table
 
 MENTIONS = 20
@@ -28,12 +29,10 @@ def page() -> None:
         return
     back = scope.usual_windows(view.first)
     _summary(scope, code, names, back)
-    step_query = sql.steps(scope, code)
-    steps = read(step_query)
     left, right = st.columns([1.55, 1], gap="medium")
     with left:
         title = say("security_trend", name=plain(names.get(code, code)))
-        charts.figure(title, charts.tone_chart(steps, scope.step, 270), step_query, steps, "trend", say("chart_help"))
+        notes.trend("security", code, title, sql.steps(scope, code), scope, 270)
         _mentions(scope, code)
     with right:
         _themes(scope, code)

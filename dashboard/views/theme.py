@@ -13,6 +13,7 @@ from dashboard.queries import theme as sql
 from dashboard.safe import html, join, label, plain
 from dashboard.scope import Scope
 from dashboard.text import moment, number, say, theme_ids, theme_name
+from dashboard.views import notes
 
 STORIES = 8
 
@@ -26,12 +27,10 @@ def page() -> None:
     if not theme:
         return
     _summary(scope, theme, back)
-    step_query = sql.steps(scope, theme)
-    steps = read(step_query)
     left, right = st.columns([1.55, 1], gap="medium")
     with left:
         title = say("theme_trend", name=theme_name(theme))
-        charts.figure(title, charts.tone_chart(steps, scope.step, 280), step_query, steps, "trend", say("chart_help"))
+        notes.trend("theme", theme, title, sql.steps(scope, theme), scope, 280)
         _drivers(scope, theme, names)
         _compare(scope, theme, [t for t, _, _ in ranked])
     with right:
