@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 
 import msgspec
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from stream.alerts import escape
 from stream.alerts.facts import Fact
@@ -52,7 +53,7 @@ class Pages:
 
     def feed(self, id_: str, token: str) -> bytes | None:
         """The Atom feed; None where the token is wrong or there is no such subscription."""
-        if not compare_digest(token, self._links.token("feed", id_)):
+        if not self._known("feed", id_, token):
             return None
         with self._connect() as client:
             try:
@@ -69,7 +70,7 @@ class Pages:
 
     def manage(self, id_: str, message: str, token: str, action: dict[str, list[str]] | None) -> str | None:
         """The page, after doing what a form asked for; None where the token is wrong."""
-        if not compare_digest(token, self._links.token("manage", id_)):
+        if not self._known("manage", id_, token):
             return None
         with self._connect() as client:
             book = Book(client)
@@ -82,11 +83,14 @@ class Pages:
                 until = self._clock() + MUTES[choice] if choice in MUTES else None
                 book.snooze(stored, until, by="link")
                 text = f"已静音至 muted until {until:%Y-%m-%d %H:%M} UTC" if until else "已取消静音 unmuted"
-            if action and action.get("acknowledge"):
+            if action and action.get("acknowledge") and _belongs(client, message, id_):
                 note(client, [_acknowledged(id_, message, self._clock())])
                 text = "已确认 acknowledged"
         form = _FORM.format(acknowledge=_ACKNOWLEDGE if message != "-" else "")
         return _PAGE.format(title=html.escape(stored.subscription.name), text=text, form=form)
+
+    def _known(self, use: str, id_: str, token: str) -> bool:
+        return compare_digest(token.encode("utf-8", "replace"), self._links.token(use, id_).encode())
 
 
 def atom(urn: str, name: str, links: Links, rows: list[tuple[str, datetime, str, str]], now: datetime) -> bytes:
@@ -127,8 +131,9 @@ def serve(port: int, pages: Pages) -> ThreadingHTTPServer:
             self._answer(None)
 
         def do_POST(self) -> None:
-            length = min(int(self.headers.get("Content-Length") or 0), 2000)
-            self._answer(parse_qs(self.rfile.read(length).decode("utf-8", "replace")))
+            length = self.headers.get("Content-Length") or ""
+            body = self.rfile.read(min(int(length), 2000)) if length.isdecimal() else b""
+            self._answer(parse_qs(body.decode("utf-8", "replace")))
 
         def _answer(self, action: dict[str, list[str]] | None) -> None:
             parts = self.path.partition("?")[0].strip("/").split("/")
@@ -142,7 +147,7 @@ def serve(port: int, pages: Pages) -> ThreadingHTTPServer:
                     case ["manage", id_, message, token]:
                         if (page := pages.manage(id_, message, token, action)) is not None:
                             return self._reply(200, page.encode(), "text/html")
-            except StoreAway:
+            except (StoreAway, ClickHouseError):
                 return self._reply(503, "暂时不可用 try again\n".encode(), "text/plain")
             time.sleep(0.2)  # guessing tokens is slow as well as hopeless
             self._reply(404, "没有此页 not here\n".encode(), "text/plain")
@@ -165,6 +170,12 @@ def serve(port: int, pages: Pages) -> ThreadingHTTPServer:
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="pages", daemon=True).start()
     return server
+
+
+def _belongs(client: Client, message: str, subscription: str) -> bool:
+    """Whether it is a message of this subscription: the token is for no other's."""
+    sql = "SELECT count() FROM alerts WHERE message_id = {message:String} AND subscription_id = {id:String}"
+    return bool(client.query(sql, parameters={"message": message, "id": subscription}).result_rows[0][0])
 
 
 def _acknowledged(subscription: str, message: str, now: datetime) -> Attempt:
