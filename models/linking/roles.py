@@ -24,8 +24,10 @@ _RECOMMENDED = re.compile(
     r"首选(?:股|标的|为|:)|继续看好"
 )
 _PEER = re.compile(rf"(?:{'|'.join(_COMPARING)})[^,。;:\x01【】\n]{{0,8}}$")
-_CREDIT_BEFORE = re.compile(r"(?:据|来源:?|\(|援引|:)$")
-_CREDIT_AFTER = re.compile(r"\)|(?:app|财经|choice|ifind)?(?:消息|讯|报道|数据|记者|网讯|研究中心|客户端|微信|问财)")
+_CREDIT_BEFORE = re.compile(r"(?:(?:据|来源:?|援引)(?:[\u4e00-\u9fff]{2,6}[、和]){0,3}|\(|:)$")
+_CREDIT_AFTER = re.compile(
+    r"\)|(?:[、和][\u4e00-\u9fff]{2,5}){0,3}(?:app|财经|choice|ifind)?(?:消息|讯|报道|数据|记者|网讯|研究中心|客户端|微信|问财)"
+)
 _CREDIT = re.compile(
     r"(?:choice|ifind|app)?(?:统计|金融终端)?数据(?:显示|统计)|记者|网讯|(?:[\u4e00-\u9fff]{2,8})?\d+月\d+日(?:电|讯)"
 )
@@ -36,7 +38,7 @@ _OWN_NEWS_AFTER = re.compile(
 )
 _COMMENT_AFTER = re.compile(
     r"(?:\(.{1,12}\)|\))?(?:证券|银行|集团|公司|亚洲|中国|全球|财富管理)?的?(?:近日)?(?:发布|发表)?(?:最新)?的?"
-    r"(?:研报|报告|研究|分析师|策略|经济学家|认为|指出|预测|上调|下调|给出|(?:仍|在)?维持|恢复|承认|看好|(?:直接)?建议|预警|测算|大幅(?:上调|下调)|[、和].{2,6}(?:上调|下调|维持)|"
+    r"(?:研报|报告|研究|分析师|策略|经济学家|认为|指出|预测|上调|下调|给出|(?:仍|在)?维持|恢复|承认|看好|(?:直接)?建议|预警|测算|大幅(?:上调|下调)|(?:[、和][^、。]{2,6}){1,3}(?:上调|下调|维持)[^。]{0,24}(?:评级|目标价|预期|预测)|"
     r"[在对].{2,24}(?:持股|多头|空头)|"
     r"首席(?!执行|财务|运营|技术|信息|合规|风险)|维持|将.{2,12}(?:目标价|评级)|重申|予|给予|团队|固收|宏观)"
 )
@@ -46,8 +48,8 @@ _ADVISES_BEFORE = re.compile(
 _OWN_NEWS = r"净利|营收|股东|回购|董事|行长|公告|获批|拟|分红|派|业绩|公司|发行|收到|罚|聘任|辞|股份|不良|亏|成立"
 _SPEAKS_AFTER = re.compile(rf"(?:表示|称|预计(?!\d|上半年|净利|一季|前三)|:(?!.{{0,24}}?(?:{_OWN_NEWS})))")
 _BROKER = re.compile(r"证券|中金|银河|国泰海通|中信建投|申万宏源")
-_PORTALS = frozenset(("腾讯控股", "网易", "搜狐", "百度"))
-_PORTAL_AFTER = re.compile(r"(?:新闻|财经|科技讯|体育讯|娱乐讯|证券讯|网讯|号\))")
+_PORTALS = frozenset(("腾讯控股", "网易", "搜狐", "百度", "阿里巴巴", "京东", "美团-W", "携程", "贝壳"))
+_PORTAL_AFTER = re.compile(r"(?:[\u4e00-\u9fff]{0,4}研究院|新闻|财经|科技讯|体育讯|娱乐讯|证券讯|网讯|号\))")
 _CITED = _PORTALS | _CREDITORS | _EXCHANGES
 _COMMENTATORS = frozenset(
     ("证券", "银行", "金融行业", "金融业", "资管", "国有大型银行", "股份制银行", "城商行", "农商行", "评级")
@@ -135,7 +137,7 @@ def _credited(text: str, start: int, end: int, security: Security) -> bool:
             return True
         if _CREDIT.match(text, end):
             return True
-        return bool(_CREDIT_AFTER.match(text, end) and _CREDIT_BEFORE.search(text, max(0, start - 4), start))
+        return bool(_CREDIT_AFTER.match(text, end) and _CREDIT_BEFORE.search(text, max(0, start - 24), start))
     if _COMMENT_AFTER.match(text, end) or _ADVISES_BEFORE.search(text, max(0, start - 40), start):
         return True
     speaks = security.exchange in ("US", "HK") or _BROKER.search(security.name) is not None

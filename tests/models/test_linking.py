@@ -63,6 +63,11 @@ def codes(result):
         "迅雷不及掩耳",
         "牌桌上同花顺利出手",
         "易中天讲三国",
+        "商业航天发展势头良好",
+        "三峡水利枢纽加大下泄",
+        "一汽丰田下调指导价",
+        "最美的海岸线",
+        "八达岭长城景区",
     ],
 )
 def test_a_word_a_place_or_a_person_is_no_company(linker, text):
@@ -104,6 +109,10 @@ def test_a_word_a_place_or_a_person_is_no_company(linker, text):
         ("Meituan公布季报", "03690.HK"),
         ("视觉中国与AI公司和解", "000681.SZ"),
         ("虎牙盘前走高", "HUYA.US"),
+        ("微博发布三季度财报", "WB.US"),
+        ("京东外卖日订单破千万", "JD.US"),
+        ("小米YU7大定突破28万辆", "01810.HK"),
+        ("库克称苹果将加大投入", "AAPL.US"),
     ],
 )
 def test_a_company_is_found(linker, text, code):
@@ -177,6 +186,19 @@ def test_a_list_at_the_price_limit_is_one_of_companies(linker):
     assert codes(linker.link("", "机器人、太阳能涨停。")) == ["300024.SZ", "000591.SZ"]
     assert codes(linker.link("", "机器人、太阳能等板块涨停潮再现。")) == []
     assert codes(linker.link("", "半导体、机器人涨停。")) == []  # not every item is some company's name
+
+
+def test_two_media_are_both_the_source(linker):
+    links = linker.link("", "据人民网、新华网消息，飞船发射成功。").links
+    assert [(link.code, link.role) for link in links] == [
+        ("603000.SH", "source_credit"),
+        ("603888.SH", "source_credit"),
+    ]
+
+
+def test_names_that_are_also_words_count_in_a_list_of_companies(linker):
+    found = codes(linker.link("", "吉利汽车、长城、奇瑞汽车公布销量，美的、格力电器促销。"))
+    assert found == ["00175.HK", "601633.SH", "09973.HK", "000333.SZ", "000651.SZ"]
 
 
 def test_a_list_settles_its_names_from_either_end(linker):
@@ -262,6 +284,9 @@ def test_a_debut_mark_holds_for_the_first_days_only(linker):
         ("同花顺iFinD数据显示，今日85股涨停", "source_credit"),
         ("人民网北京11月21日电", "source_credit"),
         ("东方财富回应App崩溃", "subject"),
+        ("贝壳研究院数据显示，房价环比下跌", "source_credit"),
+        ("工商银行、某某银行网点下调存款利率", "subject"),
+        ("花旗、某某银行上调中国股市评级", "source_credit"),
         ("新华网：上半年净利润增长", "subject"),
         ("中信证券研报指出，", "source_credit"),
         ("中信证券上半年净利润增长12%", "subject"),
