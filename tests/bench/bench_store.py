@@ -13,6 +13,7 @@ longer (wires: about 200 characters), so real documents take more bytes.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import tempfile
 import time
@@ -146,7 +147,7 @@ def fill(client: Client, span: Span, done: int, total: int) -> dict[str, tuple[i
             made = MADE.format(lo=lo, n=n, month=month, seconds=seconds, **fixed)
             for table, sql in FILL.items():
                 began = time.monotonic()
-                client.command(sql.format(made=made, **fixed))
+                client.command(sql.format(made=made, **fixed), settings={"max_insert_threads": os.cpu_count() or 1})
                 spent[table] += time.monotonic() - began
             lo += n
     return {table: (rows_of(client, table) - before[table], spent[table]) for table in FILL}
