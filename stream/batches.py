@@ -17,7 +17,7 @@ from typing import Any
 from stream.deadletters import Record
 
 MAX_BYTES = 32_000_000  # a thousand long reports at once would fill the memory
-GAP_SECONDS = 0.02  # what comes at shorter intervals comes at once
+QUIET = 0.2  # of a batch's seconds without a message: no more are coming now
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Batch:
 async def batches(stream: Any, size: int, seconds: float, max_bytes: int = MAX_BYTES) -> AsyncIterator[Batch]:
     """Batches of at most `size` messages, each given out at most `seconds` after its first message came.
 
-    It goes sooner when nothing more comes for `GAP_SECONDS` and the batch before is `seconds` old: after a quiet time
-    a message hardly waits, and a steady flow makes a batch every `seconds`. A batch ends with the message that takes it
-    to `max_bytes`.
+    It goes sooner when nothing more comes for a fifth of that and the batch before is `seconds` old: after a quiet time
+    a message hardly waits, a steady flow makes a batch every `seconds`, and what another batch left at once stays
+    together. A batch ends with the message that takes it to `max_bytes`.
     """
     stream.enable_acks = False
     events = aiter(stream.events())
@@ -59,7 +59,7 @@ async def batches(stream: Any, size: int, seconds: float, max_bytes: int = MAX_B
             deadline = loop.time() + seconds
             while len(batch) < size and weight < max_bytes:
                 now = loop.time()
-                patience = min(deadline, max(due, now + GAP_SECONDS)) - now
+                patience = min(deadline, max(due, now + QUIET * seconds)) - now
                 done, _ = await asyncio.wait({upcoming}, timeout=max(0.0, patience))
                 if not done or (event := upcoming.result()) is None:
                     break
