@@ -12,22 +12,12 @@ from typing import Any
 
 import msgspec
 
-from stream.alerts.rules import WATCHES, Burst, Count, First, Silent, ToneTurn, Trouble
+from stream.alerts.rules import COUNTED, WATCHES
 from stream.alerts.subscriptions import Stored, Subscription, read
 from stream.alerts.text import RuleError, dump
 
-STRUCTS: dict[str, type[msgspec.Struct]] = {
-    "burst": Burst,
-    "count": Count,
-    "tone_turn": ToneTurn,
-    "first_mention": First,
-    "new_pair": First,
-    "silent": Silent,
-    "trouble": Trouble,
-}
 CONDITIONS = ("theme", "security", "keyword", "tone", "mention_tone", "kind", "source", "relevance", "novelty")
 MANNERS = ("schedule", "channels", "quiet", "cooldown", "language", "shared", "dry_run")
-COUNTED = ("burst", "count", "tone_turn")  # the watches that `per` belongs to
 START = "name: \nwhen:\n  theme: game\n  tone: negative\n"
 
 
@@ -114,7 +104,7 @@ def beyond_form(subscription: Subscription) -> list[str]:
     """The keys of a subscription that the form neither shows nor changes."""
     values = msgspec.to_builtins(subscription)
     when = [key for key in values.get("when", {}) if key not in CONDITIONS]
-    known = {"id", "owner", "name", "when", "per", "enabled", *STRUCTS, *MANNERS}
+    known = {"id", "owner", "name", "when", "per", "enabled", *WATCHES, *MANNERS}
     return [*when, *(key for key in values if key not in known)]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, get_args
 
 import altair as alt
 import msgspec
@@ -19,16 +19,15 @@ from dashboard.queries import documents
 from dashboard.query import SHANGHAI
 from dashboard.safe import html, join, label, plain, web_address
 from dashboard.text import LANGUAGES, language, moment, number, say, theme_ids, theme_name
+from models.records import Kind
 from stream.alerts.backtest import Lookback, look_back
 from stream.alerts.channels import ChannelBook, Safe
-from stream.alerts.subscriptions import Book, Stored, Subscription
+from stream.alerts.rules import COUNTED, WATCHES
+from stream.alerts.subscriptions import SNOOZES, Book, Digest, Stored, Subscription
 from stream.alerts.text import RuleError
 
-RULES = ("document", *subscriptions.STRUCTS)
+RULES = ("document", *WATCHES)
 TONES = ("positive", "neutral", "negative")
-KINDS = ("wire", "news", "announcement", "report")
-DIGESTS = ("immediate", "hourly", "pre_open", "midday", "after_close", "daily", "weekly")
-SNOOZES = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "7d": timedelta(days=7)}
 SHOWN = 30  # firings of a look back
 
 
@@ -218,7 +217,7 @@ def _form(base: Subscription | None, id_: str) -> dict[str, Any]:
         with right:
             several("tone", list(TONES), say, title="tone_of_document")
             several("mention_tone", list(TONES), say, title="tone_towards_company")
-            several("kind", list(KINDS), blocks.kind_name)
+            several("kind", list(get_args(Kind)), blocks.kind_name)
         with st.expander(say("more_conditions")):
             several("source", [str(s) for s in ask(documents.sources())["source"]], lambda s: plain(s, 30))
             for field in ("relevance", "novelty"):
@@ -228,13 +227,13 @@ def _form(base: Subscription | None, id_: str) -> dict[str, Any]:
         several("source", [str(s) for s in ask(documents.sources())["source"]], lambda s: plain(s, 30))
     made["watch"] = _watch(str(made["rule"]), old, id_) if made["rule"] != "document" else {}
     made["per"] = old["per"]
-    if made["rule"] in subscriptions.COUNTED:
+    if made["rule"] in COUNTED:
         pers = ("all", "theme", "security", "source", "publisher")
         made["per"] = st.selectbox(
             say("per"), pers, pers.index(old["per"]), format_func=lambda p: say(f"per_{p}"), key=f"per-{id_}"
         )
     st.markdown(f"**{say('manners')}**")
-    several("schedule", list(DIGESTS), lambda d: say(f"schedule_{d}"))
+    several("schedule", list(get_args(Digest)), lambda d: say(f"schedule_{d}"))
     owner = base.owner if base else editing.reader()
     several("channels", [n for _, n, _ in ChannelBook(client.client(), Safe("")).names(owner or None)], plain)
     first, second, third = st.columns(3)
@@ -255,7 +254,7 @@ def _form(base: Subscription | None, id_: str) -> dict[str, Any]:
 def _watch(rule: str, old: dict[str, Any], id_: str) -> dict[str, Any]:
     """The fields of a watch over a window, as its type says."""
     before = old["watch"] if old["rule"] == rule else {}
-    info: Any = msgspec.inspect.type_info(subscriptions.STRUCTS[rule])
+    info: Any = msgspec.inspect.type_info(WATCHES[rule])
     made: dict[str, Any] = {}
     columns = st.columns(min(len(info.fields), 3))
     for number_, field in enumerate(info.fields):

@@ -155,7 +155,16 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
         return next(iter(self.watches), "document")
 
 
-WATCHES = ("burst", "count", "tone_turn", "first_mention", "new_pair", "silent", "trouble")
+WATCHES: dict[str, type[Struct]] = {
+    "burst": Burst,
+    "count": Count,
+    "tone_turn": ToneTurn,
+    "first_mention": First,
+    "new_pair": First,
+    "silent": Silent,
+    "trouble": Trouble,
+}
+COUNTED = ("burst", "count", "tone_turn")  # the watches that `per` belongs to
 _LISTS = (
     "theme security basket mention_tone role section tone source kind publisher rating keyword all any during sources"
 )
@@ -186,8 +195,8 @@ def check(rule: Rule, source: Source, root: str = "$") -> None:
         raise source.error(f"{root}.when", f"{len(places)} conditions; at most {MAX_CONDITIONS} are allowed")
     if rule.kind == "document" and rule.when == Condition():
         raise source.error(f"{root}.when", "empty, so every document would fire: name a theme, a security …")
-    if rule.per != "all" and rule.kind not in ("burst", "count", "tone_turn"):
-        raise source.error(f"{root}.per", "belongs to burst, count and tone_turn")
+    if rule.per != "all" and rule.kind not in COUNTED:
+        raise source.error(f"{root}.per", f"belongs to {', '.join(COUNTED)}")
     for path, condition in places:
         _check_condition(condition, source, path)
 

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from hmac import compare_digest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
@@ -25,7 +25,7 @@ from stream.alerts import escape
 from stream.alerts.facts import Fact
 from stream.alerts.ledger import Attempt, note
 from stream.alerts.message import Links
-from stream.alerts.subscriptions import Book
+from stream.alerts.subscriptions import SNOOZES, Book
 from stream.alerts.text import RuleError
 from stream.store import StoreAway
 
@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 
 ATOM = "http://www.w3.org/2005/Atom"
 ENTRIES = 100
-MUTES = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "7d": timedelta(days=7)}
 _PAGE = """<!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer">
 <meta name="viewport" content="width=device-width"><title>风向 Fengxiang</title>
 <style>body{{font:16px/1.6 sans-serif;margin:3rem auto;max-width:34rem;padding:0 1rem}}button{{margin:.2rem}}</style>
@@ -79,8 +78,8 @@ class Pages:
             except RuleError:
                 return None
             text = ""
-            if action and (choice := action.get("mute", [""])[0]) in (*MUTES, "0"):
-                until = self._clock() + MUTES[choice] if choice in MUTES else None
+            if action and (choice := action.get("mute", [""])[0]) in (*SNOOZES, "0"):
+                until = self._clock() + SNOOZES[choice] if choice in SNOOZES else None
                 book.snooze(stored, until, by="link")
                 text = f"已静音至 muted until {until:%Y-%m-%d %H:%M} UTC" if until else "已取消静音 unmuted"
             if action and action.get("acknowledge") and _belongs(client, message, id_):
