@@ -26,6 +26,7 @@ from dashboard.text import moment, say
 KEYS = {"theme": re.compile(r"[a-z][a-z0-9_]{0,39}"), "security": re.compile(r"\d{6}\.[A-Z]{2}")}
 YEARS = range(1990, 2100)
 LONGEST = 200  # characters
+BRIEF = 40  # of them on the chart; the list has them all
 COLUMNS = ["id", "version", "dimension", "key", "moment", "text", "by", "removed"]
 
 
@@ -89,6 +90,6 @@ def by_step(rows: Iterable[Mapping[str, Any]], scope: Scope) -> dict[str, str]:
         at = row["moment"].astimezone(SHANGHAI)
         if within(at, scope):
             tick = ticks[max(bisect_right(ticks, at.strftime("%Y-%m-%dT%H:%M:%S")) - 1, 0)]
-            line = f"{moment(at, scope.end)} {plain(row['text'])}"
+            line = f"{moment(at, scope.end)} {plain(row['text'], BRIEF)}"
             said[tick] = f"{said[tick]}；{line}" if tick in said else line
     return said

@@ -27,6 +27,7 @@ from tests.fixtures.clickhouse import ClickHouseServer
 DAY = datetime(2026, 11, 18, tzinfo=SHANGHAI)
 COL = "300364.SZ"
 PASSWORD = "correct horse 马"
+IMAGE = "<img src=x onerror=window.hacked=1>"
 
 
 @dataclass
@@ -120,6 +121,8 @@ def test_a_note_stands_on_the_step_that_holds_its_moment() -> None:
         "2026-11-19T00:00:00": "11-19 次日",
     }
     assert notes.by_step([], scope) == {}
+    (long,) = notes.by_step([{"moment": DAY, "text": "长" * LONGEST}], scope).values()
+    assert long == f"11-18 {'长' * 39}…"
 
 
 # ---------------------------------------------------------------------- in the browser
@@ -191,18 +194,18 @@ def test_a_note_is_on_the_chart_for_every_reader_until_it_is_removed(page: Page,
 
 @pytest.mark.browser
 def test_hostile_notes_are_text_and_empty_ones_are_refused(page: Page, store: Noted, site: Site) -> None:
-    for title in HOSTILE[1:]:
+    for title in HOSTILE:
         store.write(title)
     visit(page, site, "theme?theme=game&w=30d", "ann")
     fill(page, "18", "   ")
     expect(page.get_by_text("请写下发生了什么")).to_be_visible()
-    page.get_by_label("内容").fill(HOSTILE[0])
+    page.get_by_label("内容").fill(IMAGE)
     page.get_by_role("button", name="保存").click()
-    expect(listed(page)).to_have_count(len(HOSTILE))
+    expect(listed(page)).to_have_count(len(HOSTILE) + 1)
     said = " ".join(listed(page).locator(".q").all_inner_texts())
     assert all(part in said for part in ("<script>window.hacked=1</script>", "**粗体** [点我]", "<style>*{display"))
     tip = hover_marker(page)
-    expect(tip).to_contain_text('<img src=x onerror="window.hacked=1">')
+    expect(tip).to_contain_text(IMAGE)
     assert not tip.locator("img, script, style, a").count()
     assert not listed(page).locator("img, script, style, a, strong").count()
     assert page.evaluate("window.hacked") is None
