@@ -7,7 +7,7 @@ where it has nothing to say; the linker abstains where none speaks.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from models.linking.patterns import Pattern
 from models.securities import Security, normal_code
@@ -204,15 +204,22 @@ def in_list(text: str, start: int, end: int, linked: set[int], pattern: Pattern)
     return 0.88
 
 
-def at_limit(text: str, start: int, end: int, names: Mapping[int, int]) -> float:
-    """Confidence from a list of names that ends at the price limit: 机器人、太阳能涨停. `names`: ends by starts.
+def at_limit(text: str, spans: Sequence[tuple[int, int]]) -> set[int]:
+    """Where the names begin that make up a list at the price limit: 机器人、太阳能涨停. `spans`: of all names.
 
-    Trades don't hit the limit, shares do; and every item must be some company's name.
+    Trades don't hit the limit, shares do; but every item must be some company's name.
     """
-    alone = start < 2 or text[start - 1] != "、" or start - 1 not in names.values()
-    while end < len(text) and text[end] == "、" and end + 1 in names:
-        alone, end = False, names[end + 1]
-    return 0.85 if not alone and _LIMIT.match(text, end) else 0.0
+    found: set[int] = set()
+    chain: list[int] = []  # starts of the items that lead to the limit, last first
+    for start, end in reversed(spans):
+        if not (chain and end + 1 == chain[-1] and text[end] == "、"):
+            chain = []
+            if not _LIMIT.match(text, end):
+                continue
+        chain.append(start)
+        if len(chain) > 1 and text[start - 1 : start] != "、":
+            found.update(chain)
+    return found
 
 
 def _linked_before(text: str, end: int, linked: set[int]) -> bool:

@@ -80,11 +80,11 @@ class Reading:
         if waiting:
             strong = {a.security.code for a in accepted}
             edges = {edge for a in accepted for edge in (a.start, a.end)}
-            names = {hit.start: hit.end for hit in hits}
+            limit = evidence.at_limit(body, [hit[:2] for hit in hits])
             for _ in range(2):  # a name settled late may settle its neighbour on the left
                 still: list[tuple[Hit, str]] = []
                 for hit, reason in waiting:
-                    found = None if reason in _FINAL else self._together(hit, reason, strong, edges, names)
+                    found = None if reason in _FINAL else self._together(hit, reason, strong, edges, limit)
                     if found:
                         accepted.append(found)
                         edges |= {found.start, found.end}
@@ -138,9 +138,7 @@ class Reading:
         support = support or evidence.in_sentence(body, start, end, pattern)
         return Accepted(start, end, owner.security, "context", support) if support else _OPEN_REASON[pattern.level]
 
-    def _together(
-        self, hit: Hit, reason: str, strong: set[str], edges: set[int], names: dict[int, int]
-    ) -> Accepted | None:
+    def _together(self, hit: Hit, reason: str, strong: set[str], edges: set[int], limit: set[int]) -> Accepted | None:
         """A verdict from the rest of the document: the company is named elsewhere, or stands in a list of companies."""
         start, end, pattern = hit
         owner = self._owner(pattern.candidates)
@@ -159,7 +157,7 @@ class Reading:
         if reason == "several_companies":  # a list says that it is a company, not which
             return None
         support = evidence.in_list(self.form, start, end, edges, pattern)
-        support = support or evidence.at_limit(self.form, start, end, names)
+        support = support or (0.85 if start in limit else 0.0)
         return Accepted(start, end, owner.security, "context", support) if support else None
 
     def _marked(self, hit: Hit, owner: Candidate) -> Accepted | str:
