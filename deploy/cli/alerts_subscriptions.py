@@ -176,8 +176,8 @@ def snooze(
     """Say nothing for a while; what fires meanwhile is only noted. 暂停"""
     try:
         until = None if span == "0" else datetime.now(UTC) + timedelta(seconds=seconds(span))
-    except (KeyError, ValueError):
-        raise UserError(f"{span!r} is no span: write 30m, 2h, 7d, or 0") from None
+    except ValueError as error:
+        raise UserError(f"{error}, or 0") from None
     with open_store(load(), writer=True) as client:
         book = Book(client)
         book.snooze(book.find(which, owner), until, by=me())

@@ -208,13 +208,13 @@ def _suggest(rows: Sequence[Any], way: int, wanted: float) -> dict[str, Any]:
 
 def _watch(client: Client, rule: Subscription, start: datetime, now: datetime, days: int, per_day: float) -> Lookback:
     known = frames.read(client, rule, start - timedelta(seconds=windows.history(rule) + 86400), now)
-    since, low, high = frames.since(client), start.timestamp(), now.timestamp()
-    signals = windows.decide(rule, known, since, low, high)
+    low, high = start.timestamp(), now.timestamp()
+    signals = windows.decide(rule, known.frames, known.since, low, high)
     kept = windows.thin(signals, windows.rest(rule))
     suggestion: dict[str, Any] = {}
     if tunable := windows.tunable(rule):
         loose = windows.tuned(rule, LOOSE[rule.kind])
-        suggestion = _suggest_watch(loose, windows.decide(loose, known, since, low, high), per_day * days)
+        suggestion = _suggest_watch(loose, windows.decide(loose, known.frames, known.since, low, high), per_day * days)
         suggestion |= {"threshold": ".".join(tunable), "current": float(getattr(getattr(rule, tunable[0]), tunable[1]))}
         suggestion["wanted"] = per_day
     return Lookback(
@@ -222,7 +222,8 @@ def _watch(client: Client, rule: Subscription, start: datetime, now: datetime, d
         total=len(kept),
         documents=len(signals),
         by_day=_by_day([signal.at for signal in kept], start, now),
-        firings=_past(client, rule, known, kept),
+        firings=_past(client, rule, known.frames, kept),
+        truncated=known.cut,
         **suggestion,
     )
 

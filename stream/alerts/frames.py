@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from clickhouse_connect.driver.client import Client
@@ -30,8 +30,16 @@ class Frame:
     live: NDArray[np.bool_]  # no backfill: only these can raise an alarm
 
 
-def read(client: Client, rule: Rule, low: datetime, high: datetime) -> dict[str, Frame]:
-    """Key -> frame, of what the rule's condition picks from `low` to `high`."""
+class Read(NamedTuple):
+    """Frames by key, and since when (in seconds since 1970) they hold all; what was before is unknown, not absent."""
+
+    frames: dict[str, Frame]
+    since: float
+    cut: bool  # more rows than are read: the latest were
+
+
+def read(client: Client, rule: Rule, low: datetime, high: datetime, most: int = MAX_ROWS) -> Read:
+    """What the rule's condition picks from `low` to `high`, at most so many rows."""
     where = Where()
     clause = where.clause(rule.when)
     key = _key(rule, where)
@@ -42,10 +50,14 @@ def read(client: Client, rule: Rule, low: datetime, high: datetime) -> dict[str,
         NOT backfill AS live
     FROM documents FINAL
     WHERE {PERIOD} AND {clause}
-    ORDER BY at, id LIMIT {MAX_ROWS}
+    ORDER BY at DESC, id DESC LIMIT {most}
     """
-    columns = client.query(sql, parameters=parameters).result_columns
-    return split(columns) if columns and len(columns[0]) else {}
+    columns = [column[::-1] for column in client.query(sql, parameters=parameters).result_columns]
+    since = max(_begin(client), low.timestamp())
+    if not columns or not columns[0]:
+        return Read({}, since, False)
+    cut = len(columns[0]) >= most
+    return Read(split(columns), max(since, float(columns[0][0])) if cut else since, cut)
 
 
 def split(columns: Sequence[Sequence[Any]]) -> dict[str, Frame]:
@@ -61,7 +73,7 @@ def split(columns: Sequence[Sequence[Any]]) -> dict[str, Frame]:
     return {str(key): Frame(*(part[n] for part in parts)) for n, key in enumerate(keys)}
 
 
-def since(client: Client) -> float:
+def _begin(client: Client) -> float:
     """When the stored records begin, in seconds since 1970; now for an empty store."""
     found = client.query("SELECT minOrNull(published_at) FROM documents").result_rows[0][0]
     return float((found or datetime.now(UTC)).timestamp())

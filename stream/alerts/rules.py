@@ -21,7 +21,8 @@ from msgspec import Meta, Struct, field
 from models.records import Kind, Tone
 from stream.alerts.text import RuleError, Source, convert
 
-Span = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,3}[mhd]$")]  # 30m, 2h, 7d
+SPAN = re.compile(r"^[1-9][0-9]{0,3}[mhd]$")  # 30m, 2h, 7d
+Span = Annotated[str, Meta(pattern=SPAN.pattern)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Score = Annotated[float, Meta(ge=-1, le=1)]
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -172,7 +173,9 @@ LISTS = frozenset([*_LISTS.split(), "channels", "schedule"])  # keys under which
 
 
 def seconds(span: str) -> int:
-    """Seconds of `30m`, `2h`, `7d`."""
+    """Seconds of `30m`, `2h`, `7d`. Raises ValueError for anything else."""
+    if not SPAN.fullmatch(span):
+        raise ValueError(f"{span!r} is no span: write 30m, 2h, 7d")
     return int(span[:-1]) * _SECONDS[span[-1]]
 
 

@@ -99,10 +99,10 @@ def ask(client: Client, rule: Rule, now: datetime) -> list[Signal]:
     low = high - LOOK_BACK
     start = datetime.fromtimestamp(low - windows.history(rule) - 86400, UTC)
     known = frames.read(client, rule, start, now)
-    signals = windows.decide(rule, known, frames.since(client), low, high, live=True)
+    signals = windows.decide(rule, known.frames, known.since, low, high, live=True)
     latest = {signal.key: signal for signal in signals}  # the latest of each key tells most
     span = windows.window_of(rule)
-    return [s if s.ids else windows.with_documents(s, known[s.key], span) for s in latest.values()]
+    return [s if s.ids else windows.with_documents(s, known.frames[s.key], span) for s in latest.values()]
 
 
 def trouble(client: Client, rule: Rule, now: datetime) -> list[Signal]:

@@ -136,6 +136,12 @@ def test_a_hostile_expression_takes_linear_time() -> None:
     assert expression("(a+)+$").search("a" * 100_000 + "!") is None
 
 
+@pytest.mark.parametrize("span", ["", "2", "h", "-3d", "0h", "٣d", "99999d", "1w", " 1h"])
+def test_what_is_no_span(span: str) -> None:
+    with pytest.raises(ValueError, match="write 30m, 2h, 7d"):
+        seconds(span)
+
+
 def test_spans() -> None:
     assert [seconds(span) for span in ("30m", "2h", "7d")] == [1800, 7200, 604800]
 
