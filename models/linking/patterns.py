@@ -21,7 +21,7 @@ from models.securities import SecuritiesTable, Security
 
 DATA = Path(__file__).with_name("data")
 Level = Literal["safe", "brand", "word", "noun", "never"]
-NameKind = Literal["name", "former", "alias", "brand", "code", "marked", "stem", "debut"]
+NameKind = Literal["name", "full_name", "former", "alias", "brand", "code", "marked", "stem", "debut"]
 
 _MARK = re.compile(r"^(?:s?\*?st|pt)(?=[^\x00-\x7f]|tcl)|^退市|退市?$")
 _SHARE_CLASS = re.compile(r"(?<=[^\x00-\x7f])[ab]$|-(?:s|w|sw|u|uw|b|p)$")
@@ -149,15 +149,14 @@ def _forms(security: Security) -> Iterator[tuple[str, Candidate]]:
         else:
             yield text, Candidate(security, "former", former.start, former.end)
             yield base_name(former.name), Candidate(security, "former", former.start, former.end)
-    own = {plain, *(base_name(alias) for alias in security.aliases)}
     for alias in security.aliases:
         yield normal_name(alias), Candidate(security, "alias")
     for brand in security.brands:
         yield normal_name(brand), Candidate(security, "brand")
     if " " in security.english_name and security.exchange in ("HK", "US"):  # a single word may be anything
         yield normal_name(security.english_name), Candidate(security, "alias")
-    if security.full_name and base_name(security.full_name) not in own:
-        yield normal_name(security.full_name), Candidate(security, "alias")
+    if security.full_name:
+        yield normal_name(security.full_name), Candidate(security, "full_name")
     for code in (security.code, *security.also):
         for text in _code_forms(code):
             yield text, Candidate(security, "code")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from models.linking import evidence
 from models.linking.hits import Hit
-from models.linking.patterns import Candidate
+from models.linking.patterns import Candidate, NameKind
 from models.linking.records import Abstention, Evidence, Link, LinkResult
 from models.linking.roles import Layout, Roles, relevance_of
 from models.records import Field
@@ -18,6 +18,7 @@ JOINT = "\x01"  # between title and body; in no name
 WINDOW = 60  # characters on each side of an abstention
 DEBUT_DAYS = 15  # calendar days in which a newly listed name carries N or C
 _OPEN_REASON = {"noun": "common_word", "word": "common_word", "brand": "brand_or_place", "never": "common_word"}
+_EVIDENCE: dict[NameKind, Evidence] = {"brand": "brand", "alias": "alias", "full_name": "full_name"}
 # Characters beside a plain name that may say more: a code, brackets, a legal form, an exchange's mark, a school.
 _TELLING_AFTER = frozenset('([-"”】ab集股控有学大中小博协职技科')
 _TELLING_BEFORE = frozenset("【tdr市")
@@ -130,7 +131,7 @@ class Reading:
                 return "namesake"
             return Accepted(start, legal_end, owner.security, "full_name", 0.96)
         if pattern.level == "safe":
-            kind: Evidence = "brand" if owner.kind == "brand" else "alias" if owner.kind == "alias" else "name"
+            kind = _EVIDENCE.get(owner.kind, "name")
             return Accepted(start, end, owner.security, kind, 0.85 if kind == "brand" else 0.95)
         if pattern.level == "never" or owner.kind == "brand":
             return "product" if owner.kind == "brand" else "common_word"

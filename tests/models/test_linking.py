@@ -223,6 +223,19 @@ def test_a_product_stands_for_its_company_only_beside_it(linker):
     assert codes(linker.link("", "他用iPhone拍下了这一幕。")) == []
 
 
+def test_a_legal_name_is_its_company_and_introduces_its_abbreviation(linker):
+    body = "浙江三花智能控制股份有限公司（以下简称“三花”）公告，三花拟扩产。"
+    assert [(x.surface, x.code, x.evidence) for x in linker.link("", body).links] == [
+        ("浙江三花智能控制股份有限公司", "002050.SZ", "full_name"),
+        ("三花", "002050.SZ", "abbreviation"),
+        ("三花", "002050.SZ", "abbreviation"),
+    ]
+    assert codes(linker.link("", "中国石油化工股份有限公司与视觉（中国）文化发展股份有限公司签约")) == [
+        "600028.SH",
+        "000681.SZ",
+    ]
+
+
 def test_an_introduced_abbreviation_counts_from_there(linker):
     body = "芒果超媒股份有限公司（以下简称“芒果”）公告称，芒果拟投资短剧。"
     assert [(x.surface, x.evidence) for x in linker.link("", body).links] == [
