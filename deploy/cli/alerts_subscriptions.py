@@ -124,7 +124,7 @@ def edit(which: Which, owner: Annotated[str | None, typer.Option()] = None) -> N
 
     with open_store(load(), writer=True) as client:
         book = Book(client)
-        stored = book.find(which, owner)
+        stored = book.find(which, owner, to_change=True)
         text = write([stored.subscription])
         while True:
             changed = click.edit(text, extension=".yaml")
@@ -148,7 +148,7 @@ def remove(which: Which, owner: Annotated[str | None, typer.Option()] = None) ->
     """Remove a subscription; its versions and firings stay readable. 删除"""
     with open_store(load(), writer=True) as client:
         book = Book(client)
-        stored = book.find(which, owner)
+        stored = book.find(which, owner, to_change=True)
         book.remove(stored, by=me())
     print(f"已删除 removed {stored.subscription.id} {stored.subscription.name}")
 
@@ -162,7 +162,7 @@ def restore(
     """Bring back an earlier version, or a removed subscription. 恢复"""
     with open_store(load(), writer=True) as client:
         book = Book(client)
-        versions = book.versions(book.find(which, owner, removed=True).subscription.id)
+        versions = book.versions(book.find(which, owner, removed=True, to_change=True).subscription.id)
         saved = book.restore(_numbered(versions, version or len(versions)), by=me())
     print(f"已恢复 restored {saved.subscription.id} {saved.subscription.name}")
 
@@ -180,7 +180,7 @@ def snooze(
         raise UserError(f"{error}, or 0") from None
     with open_store(load(), writer=True) as client:
         book = Book(client)
-        book.snooze(book.find(which, owner), until, by=me())
+        book.snooze(book.find(which, owner, to_change=True), until, by=me())
     print(f"暂停至 snoozed until {until:%Y-%m-%d %H:%M} UTC" if until else "已恢复 speaks again")
 
 

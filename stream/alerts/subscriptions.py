@@ -125,6 +125,20 @@ def new_id(subscription: Subscription, now: datetime) -> str:
     return hashlib.blake2b(f"{subscription.owner}\0{subscription.name}\0{now}".encode(), digest_size=6).hexdigest()
 
 
+def _named(wanted: str, found: list[Stored]) -> Stored:
+    for hits in (
+        [s for s in found if s.subscription.id == wanted],
+        [s for s in found if s.subscription.name == wanted],
+        [s for s in found if len(wanted) >= 4 and s.subscription.id.startswith(wanted)],
+    ):
+        if len(hits) == 1:
+            return hits[0]
+        if hits:
+            ids = ", ".join(stored.subscription.id for stored in hits)
+            raise RuleError(f"{wanted!r} names several subscriptions ({ids}): give an id")
+    raise RuleError(f"no subscription {wanted!r}: `fengxiang alerts list` shows them")
+
+
 class Book:
     """The subscriptions in the store. clock: aware datetimes."""
 
@@ -139,32 +153,22 @@ class Book:
         """The latest version of each, removed ones included."""
         return self._read("SELECT * FROM alert_subscriptions ORDER BY id, version DESC LIMIT 1 BY id", {})
 
-    def find(self, wanted: str, owner: str | None = None, *, removed: bool = False) -> Stored:
-        """The one with this id, name, or beginning of an id. removed: a removed one, where there is no other.
+    def find(self, wanted: str, owner: str | None = None, *, removed: bool = False, to_change: bool = False) -> Stored:
+        """The one with this id, name, or beginning of an id. Raises `RuleError` for none or several.
 
-        Raises `RuleError` for none or several.
+        owner: his, and shared ones unless it is to be changed; removed: a removed one, where there is no other.
         """
-        known = self.all()
+
+        def meant(stored: Stored) -> bool:
+            subscription = stored.subscription
+            return owner is None or subscription.owner == owner or (subscription.shared and not to_change)
+
         try:
-            return self._find(wanted, owner, known)
+            return _named(wanted, [stored for stored in self.all() if meant(stored)])
         except RuleError:
             if not removed:
                 raise
-        return self._find(wanted, owner, self.latest())
-
-    def _find(self, wanted: str, owner: str | None, known: list[Stored]) -> Stored:
-        found = [s for s in known if owner is None or s.subscription.owner == owner or s.subscription.shared]
-        for hits in (
-            [s for s in found if s.subscription.id == wanted],
-            [s for s in found if s.subscription.name == wanted],
-            [s for s in found if len(wanted) >= 4 and s.subscription.id.startswith(wanted)],
-        ):
-            if len(hits) == 1:
-                return hits[0]
-            if hits:
-                ids = ", ".join(stored.subscription.id for stored in hits)
-                raise RuleError(f"{wanted!r} names several subscriptions ({ids}): give an id")
-        raise RuleError(f"no subscription {wanted!r}: `fengxiang alerts list` shows them")
+        return _named(wanted, [stored for stored in self.latest() if meant(stored)])
 
     def versions(self, id_: str) -> list[Stored]:
         """All versions, the latest first."""
