@@ -7,8 +7,8 @@ code. The report holds measures (rows of the main table) and everything else as 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -42,16 +42,8 @@ class Text(NamedTuple):
         return "wire" if self.example.key.startswith("wires:") else "report"
 
 
-@dataclass
-class Count:
-    """What of one text was found, missed and made up; and of its sources."""
-
-    right: int = 0
-    extra: int = 0
-    missed: int = 0
-    credits: int = 0
-    credits_linked: int = 0
-    credits_known: int = 0  # linked as a source
+# What of one text was found, made up and missed; sources given, linked, and linked as a source.
+TALLIES = ("right", "extra", "missed", "credits", "credits_linked", "credits_known")
 
 
 def evaluate(
@@ -103,7 +95,7 @@ def gold(linker: Linker, table: SecuritiesTable, texts: Sequence[Text]) -> dict[
         e = text.example
         links = linker.link(e.title, e.body, kind=text.kind, published_at=text.published_at).links
         count, wrong = compare(text, links, table)
-        counts.append(list(astuple(count)))
+        counts.append([count[tally] for tally in TALLIES])
         errors += wrong
     whole = np.array(counts)
     right, extra, missed, credits, linked, known = (int(v) for v in whole.sum(0))
@@ -124,14 +116,14 @@ def gold(linker: Linker, table: SecuritiesTable, texts: Sequence[Text]) -> dict[
     }
 
 
-def compare(text: Text, links: Sequence[Link], table: SecuritiesTable) -> tuple[Count, list[dict[str, Any]]]:
+def compare(text: Text, links: Sequence[Link], table: SecuritiesTable) -> tuple[Counter[str], list[dict[str, Any]]]:
     """One text's figures and errors."""
 
     def key(code: str) -> str:
         security = table.by_code(code)
         return company(security) if security else code
 
-    count = Count()
+    count: Counter[str] = Counter()
     errors: list[dict[str, Any]] = []
     found: dict[str, Link] = {}
     for link in links:
@@ -149,19 +141,19 @@ def compare(text: Text, links: Sequence[Link], table: SecuritiesTable) -> tuple[
             name = surfaces.get(mention["surface"], name)
         wanted.add(name)
         if mention["credit"]:
-            count.credits += 1
-            count.credits_linked += name in found
-            count.credits_known += name in sources
+            count["credits"] += 1
+            count["credits_linked"] += name in found
+            count["credits_known"] += name in sources
         elif name in found:
-            count.right += 1
+            count["right"] += 1
         else:
-            count.missed += 1
+            count["missed"] += 1
             errors.append({"error": "missed", "name": mention["surface"], "code": mention["code"], "text": whole[:160]})
     for name, link in found.items():
         other = any(link.surface in surface or surface in link.surface for surface in excused)
         if name in wanted or other or link.role == "source_credit":
             continue
-        count.extra += 1
+        count["extra"] += 1
         near = (text.example.title if link.field == "title" else text.example.body)[max(0, link.start - 40) :][:120]
         errors.append({"error": "extra", "name": link.surface, "code": link.code, "text": near})
     return count, errors

@@ -300,6 +300,7 @@ def test_a_debut_mark_holds_for_the_first_days_only(linker):
         ("贝壳研究院数据显示，房价环比下跌", "source_credit"),
         ("工商银行、某某银行网点下调存款利率", "subject"),
         ("花旗、某某银行上调中国股市评级", "source_credit"),
+        ("大摩、某某银行上调中国股票配置价值", "source_credit"),
         ("新华网：上半年净利润增长", "subject"),
         ("中信证券研报指出，", "source_credit"),
         ("中信证券上半年净利润增长12%", "subject"),
