@@ -210,6 +210,8 @@ def at_limit(text: str, spans: Sequence[tuple[int, int]]) -> set[int]:
     Trades don't hit the limit, shares do; but every item must be some company's name.
     """
     found: set[int] = set()
+    if not ("停" in text or "板" in text):
+        return found
     chain: list[int] = []  # starts of the items that lead to the limit, last first
     for start, end in reversed(spans):
         if not (chain and end + 1 == chain[-1] and text[end] == "、"):
