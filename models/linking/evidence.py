@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from models.linking.hits import Hit
 from models.linking.patterns import Pattern
 from models.securities import Security, normal_code
 
@@ -204,8 +205,8 @@ def in_list(text: str, start: int, end: int, linked: set[int], pattern: Pattern)
     return 0.88
 
 
-def at_limit(text: str, spans: Sequence[tuple[int, int]]) -> set[int]:
-    """Where the names begin that make up a list at the price limit: 机器人、太阳能涨停. `spans`: of all names.
+def at_limit(text: str, hits: Sequence[Hit]) -> set[int]:
+    """Where the names begin that make up a list at the price limit: 机器人、太阳能涨停. `hits`: all, in order.
 
     Trades don't hit the limit, shares do; but every item must be some company's name.
     """
@@ -213,7 +214,7 @@ def at_limit(text: str, spans: Sequence[tuple[int, int]]) -> set[int]:
     if not ("停" in text or "板" in text):
         return found
     chain: list[int] = []  # starts of the items that lead to the limit, last first
-    for start, end in reversed(spans):
+    for start, end, _ in reversed(hits):
         if not (chain and end + 1 == chain[-1] and text[end] == "、"):
             chain = []
             if not _LIMIT.match(text, end):

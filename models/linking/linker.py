@@ -45,7 +45,8 @@ class Linker:
         if not found:
             return _EMPTY
         body, places = form.text, form.places()
-        hits = longest([hit for hit in found if whole(hit, body, places, text)])
+        solid = form.points is None  # no blanks at all: only Latin words may run over
+        hits = longest([hit for hit in found if (solid and not hit.pattern.latin) or whole(hit, body, places, text)])
         reading = Reading(text, len(title), body, places, kind, published_at.date() if published_at else None)
         accepted, left = reading.judge(hits)
         if accepted and "简称" in body:

@@ -81,7 +81,7 @@ class Reading:
         if waiting:
             strong = {a.security.code for a in accepted}
             edges = {edge for a in accepted for edge in (a.start, a.end)}
-            limit = evidence.at_limit(body, [hit[:2] for hit in hits])
+            limit = evidence.at_limit(body, hits)
             for _ in range(2):  # a name settled late may settle its neighbour on the left
                 still: list[tuple[Hit, str]] = []
                 for hit, reason in waiting:
