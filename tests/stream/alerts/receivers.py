@@ -48,7 +48,11 @@ class Webhook:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                length = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(length)
+                if len(body) < length:  # the sender died in the middle: nothing was received
+                    self.close_connection = True
+                    return
                 if self.path.startswith("/slow"):
                     time.sleep(1.0)
                 status = 500 if self.path.startswith("/fail") and hook.broken else 200
