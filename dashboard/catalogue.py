@@ -2,6 +2,7 @@
 
 from dashboard.catalogue_access import ACCESS_WORDS
 from dashboard.catalogue_edits import EDIT_WORDS
+from dashboard.catalogue_system import SYSTEM_WORDS
 
 WORDS: dict[str, tuple[str, str]] = {
     **ACCESS_WORDS,
@@ -277,33 +278,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "sql_example_search": ("全文检索", "Full text"),
     "sql_example_negative": ("负面句子", "Negative sentences"),
     "sql_example_offsets": ("对账", "Offsets held"),
-    # system
-    "open_dead": ("{n} 条未重放", "{n} not replayed"),
-    "stored_ago": ("最近入库 {ago}", "last stored {ago}"),
-    "theme_rows": ("题材记录 {n}", "{n} theme rows"),
-    "per_minute": ("最近一分钟入库", "Stored in the last minute"),
-    "per_minute_note": ("篇/分钟", "documents a minute"),
-    "dead_letters": ("死信", "Dead letters"),
-    "dead_note": ("用 fengxiang dead 查看与重放", "Show and replay with: fengxiang dead"),
-    "no_dead": ("没有死信", "No dead letters"),
-    "stored_rate": ("入库速率", "Stored a minute"),
-    "stored_rate_note": ("最近一小时入库", "last hour of storing"),
-    "delays": ("各段时延", "Delay by stage"),
-    "delays_note": ("最近一天入库的文档，不含回填", "documents of the last day of storing, backfill aside"),
-    "stage": ("阶段", "Stage"),
-    "stage_fetched": ("发布 → 采集", "Published → fetched"),
-    "stage_analysed": ("采集 → 分析", "Fetched → analysed"),
-    "stage_stored": ("分析 → 入库", "Analysed → stored"),
-    "source_checks": ("采集检查", "Source checks"),
-    "last_day": ("最近一天", "last day"),
-    "no_checks": ("最近一天没有采集检查记录", "No checks in the last day"),
-    "state": ("状态", "State"),
-    "checked": ("检查于", "Checked"),
-    "new_items": ("新", "New"),
-    "errors": ("错", "Errors"),
-    "offsets": ("偏移对账", "Offsets held"),
-    "offsets_note": ("缺失可能是死信", "absent ones may be dead letters"),
-    "versions": ("模型与数据版本", "Versions"),
-    "storage": ("存储", "Storage"),
+    **SYSTEM_WORDS,
     **EDIT_WORDS,
 }

@@ -25,7 +25,7 @@ PREFIX = "FENGXIANG_"
 CONFIG_VARIABLE = "FENGXIANG_CONFIG"
 
 EDITOR = "editor"  # the dashboard's user for what its readers may change: these tables, and no other
-EDITED_TABLES = frozenset(["feedback", "alert_subscriptions", "notes"])
+EDITED_TABLES = frozenset(["feedback", "alert_subscriptions", "notes", "replay_requests"])
 
 
 class SettingsError(ValueError):

@@ -10,9 +10,10 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
+from deploy.settings import Settings
 from stream.records import ANALYSES, DEAD, DOCUMENTS
 
 # The workers' consumer group of each topic: analysing and storing move on their own (see stream.app).
@@ -119,3 +120,14 @@ class Log:
         except KafkaError as error:
             raise self._away(error) from error
         return found
+
+
+def open_producer(settings: Settings) -> KafkaProducer:
+    """A producer for documents that go through the stream once more; close it. Raises `KafkaError`."""
+    return KafkaProducer(
+        bootstrap_servers=settings.kafka_servers,
+        acks="all",
+        batch_size=settings.producer_batch_bytes,
+        max_request_size=settings.stream.max_message_bytes + 10_000,
+        compression_type="gzip",
+    )

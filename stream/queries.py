@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 from clickhouse_connect.driver.client import Client
 
 from stream.rows import microseconds
+
+# SQL: a dead letter's reason without what differs from letter to letter, its ids and numbers.
+REASON = "replaceRegexpAll(reason, '[0-9a-f]*[0-9][0-9a-f]*', '#')"
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -32,6 +37,18 @@ class DeadLetterRow(msgspec.Struct, frozen=True):
     failed_at: datetime
     replayed_at: datetime | None
     payload: str = ""
+
+
+class ReplayRequest(msgspec.Struct, frozen=True):
+    """Dead letters that an editor wants sent once more: those of a stage and source, by `REASON`, failed by `until`."""
+
+    id: str
+    stage: str
+    source: str
+    reason: str
+    until: datetime
+    by: str
+    version: int
 
 
 def counts(client: Client) -> Counts:
@@ -68,17 +85,72 @@ def dead_letter_payload(client: Client, letter: DeadLetterRow) -> str:
     return str(rows[0][0]) if rows else ""
 
 
-def mark_replayed(client: Client, letter: DeadLetterRow) -> None:
-    """Note that the dead letter was sent again now. One that has come back since, as it failed once more, is not it."""
+def mark_replayed(client: Client, letters: Sequence[DeadLetterRow]) -> None:
+    """Note that dead letters were sent again now. One that has come back since, failing once more, is not it."""
+    if not letters:
+        return
     client.command(
         """
         INSERT INTO dead_letters SELECT * REPLACE (now64(3) AS replayed_at, version + 1 AS version)
-        FROM dead_letters FINAL WHERE document_id = {id:String} AND stage = {stage:String}
-            AND failed_at = fromUnixTimestamp64Milli({failed_at:Int64})
+        FROM dead_letters FINAL WHERE (document_id, stage, toUnixTimestamp64Milli(failed_at))
+            IN {letters:Array(Tuple(String, String, Int64))}
+        """,
+        parameters={"letters": [(x.document_id, x.stage, microseconds(x.failed_at) // 1000) for x in letters]},
+    )
+
+
+def open_requests(client: Client) -> list[ReplayRequest]:
+    """What editors asked for that nobody has done yet, the earliest first."""
+    rows = client.query(
+        """
+        SELECT id, stage, source, reason, until, `by`, version FROM replay_requests FINAL
+        WHERE outcome = '' ORDER BY at, id LIMIT 100
+        """
+    ).result_rows
+    return [ReplayRequest(*row) for row in rows]
+
+
+def requested(client: Client, request: ReplayRequest) -> list[DeadLetterRow]:
+    """The dead letters that are meant and were not sent again yet, the earliest first. Payloads are left out."""
+    rows = client.query(
+        f"""
+        SELECT document_id, stage, reason, error, source, failed_at, replayed_at FROM dead_letters FINAL
+        WHERE stage = {{stage:String}} AND source = {{source:String}} AND {REASON} = {{reason:String}}
+            AND failed_at <= fromUnixTimestamp64Milli({{until:Int64}}) AND replayed_at IS NULL
+        ORDER BY failed_at, document_id LIMIT 100000
         """,
         parameters={
-            "id": letter.document_id,
-            "stage": letter.stage,
-            "failed_at": microseconds(letter.failed_at) // 1000,
+            "stage": request.stage,
+            "source": request.source,
+            "reason": request.reason,
+            "until": microseconds(request.until) // 1000,
+        },
+    ).result_rows
+    return [DeadLetterRow(*row) for row in rows]
+
+
+def finish_request(
+    client: Client,
+    request: ReplayRequest,
+    outcome: Literal["done", "failed"],
+    *,
+    sent: int = 0,
+    skipped: int = 0,
+    detail: str = "",
+) -> None:
+    """Note what became of a request. One that was made anew since stays open."""
+    client.command(
+        """
+        INSERT INTO replay_requests SELECT * REPLACE ({outcome:String} AS outcome, {sent:UInt32} AS sent,
+            {skipped:UInt32} AS skipped, {detail:String} AS detail, now64(3) AS done_at, version + 1 AS version)
+        FROM (SELECT * FROM replay_requests FINAL WHERE id = {id:String} AND version = {version:UInt64})
+        """,
+        parameters={
+            "outcome": outcome,
+            "sent": sent,
+            "skipped": skipped,
+            "detail": detail,
+            "id": request.id,
+            "version": request.version,
         },
     )

@@ -19,8 +19,9 @@ from stream import metrics
 from stream.analyse import Analyser
 from stream.app import Agents
 from stream.health import serve
-from stream.log import Log, LogAway
+from stream.log import Log, LogAway, open_producer
 from stream.records import ANALYSES, DEAD, DOCUMENTS
+from stream.resend import Resender
 from stream.store import connect
 from stream.trends import Refresher
 from stream.watchdog import Watchdog, judge
@@ -78,6 +79,11 @@ class Worker:
             lambda: connect(settings, writer=True),
             active=lambda: any(topic == ANALYSES for topic, _ in self._assigned()),
             minute_days=settings.stream.minute_days,
+        ).start()
+        Resender(
+            lambda: connect(settings, writer=True),
+            lambda: open_producer(settings),
+            active=lambda: (DOCUMENTS, 0) in self._assigned(),  # of all workers one
         ).start()
         metrics.READY.set_function(lambda: not self._ready())
         log.info("joining the workers of %s", ",".join(settings.kafka_servers))

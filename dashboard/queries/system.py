@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dashboard.query import Query, query
+from stream.queries import REASON
 
 # Delay of each step of the way; history that was loaded late says nothing of it.
 STAGES = {
@@ -66,6 +67,39 @@ def dead() -> Query:
 SELECT failed_at, stage, reason, error, source, document_id, topic, `partition`, `offset`, replayed_at,
        left(payload, 300) AS payload
 FROM dead_letters FINAL ORDER BY failed_at DESC LIMIT 500""")
+
+
+def dead_groups(limit: int) -> Query:
+    """Dead letters by stage, source and reason (ids and numbers in it aside); those that are still open first."""
+    return query(
+        f"""
+SELECT stage, source, {REASON} AS alike, count() AS n, countIf(replayed_at IS NULL) AS open, min(failed_at) AS first,
+       max(failed_at) AS last
+FROM dead_letters FINAL GROUP BY stage, source, alike
+ORDER BY open > 0 DESC, last DESC, stage, source, alike LIMIT {{limit:UInt32}}""",
+        limit=limit,
+    )
+
+
+def dead_examples() -> Query:
+    """The newest three of each group, with the beginning of the original."""
+    return query(f"""
+SELECT stage, source, {REASON} AS alike, document_id, failed_at, replayed_at IS NOT NULL AS again, reason,
+       left(payload, 300) AS payload
+FROM dead_letters FINAL
+WHERE (document_id, stage) IN (
+    SELECT document_id, stage
+    FROM (SELECT document_id, stage, source, {REASON} AS alike, failed_at FROM dead_letters FINAL)
+    ORDER BY failed_at DESC, document_id LIMIT 3 BY stage, source, alike
+)
+ORDER BY failed_at DESC, document_id""")
+
+
+def replays() -> Query:
+    """What editors asked to be sent once more, the latest first, and what became of it."""
+    return query("""
+SELECT id, stage, source, reason, `by`, at, outcome, sent, skipped, detail, done_at
+FROM replay_requests FINAL ORDER BY at DESC, id LIMIT 20""")
 
 
 def health() -> Query:

@@ -17,6 +17,7 @@ from dashboard.queries import system as sql
 from dashboard.query import SHANGHAI
 from dashboard.safe import html, join, plain
 from dashboard.text import ago, number, say
+from dashboard.views import dead
 
 SECONDS = 5
 
@@ -30,7 +31,7 @@ def page() -> None:
     with right:
         _delays()
         _offsets()
-    _dead()
+    dead.section()
     _corrections()
     _versions()
 
@@ -40,7 +41,7 @@ def _now() -> None:
     """Totals, kept fresh."""
     total = rows(read(sql.totals(), fresh=True))[0]
     now = datetime.now(SHANGHAI)
-    dead = html(
+    unsent = html(
         '<span class="{c}">{t}</span>',
         c="fx-bad" if total["open_dead"] else "fx-ok",
         t=say("open_dead", n=number(total["open_dead"])),
@@ -54,7 +55,7 @@ def _now() -> None:
             html("{t}", t=say("theme_rows", n=number(total["document_themes"]))),
         ),
         blocks.tile(say("per_minute"), number(total["last_minute"]), html("{t}", t=say("per_minute_note"))),
-        blocks.tile(say("dead_letters"), number(total["dead"]), dead),
+        blocks.tile(say("dead_letters"), number(total["dead"]), unsent),
     ]
     panel(blocks.tiles(tiles), "totals")
 
@@ -147,16 +148,6 @@ def _offsets() -> None:
     with st.container(border=True):
         charts.head(say("offsets"), query, table, "offsets", say("offsets_note"))
         st.dataframe(table, hide_index=True, key="table-offsets")
-
-
-def _dead() -> None:
-    query = sql.dead()
-    table = read(query)
-    charts.head(say("dead_letters"), query, table, "dead", say("dead_note"))
-    if table.empty:
-        panel(html('<div class="fx-box fx-ok">✓ {t}</div>', t=say("no_dead")), "dead-none")
-    else:
-        st.dataframe(table, hide_index=True, height=260, key="table-dead")
 
 
 def _corrections() -> None:

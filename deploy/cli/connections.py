@@ -1,20 +1,16 @@
-"""What verbs connect with: the store, Kafka, and in whose name."""
+"""What verbs connect with: the store, and in whose name."""
 
 from __future__ import annotations
 
 import getpass
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
 
 from clickhouse_connect.driver.client import Client
 
 from deploy.cli import UserError
 from deploy.settings import Settings
 from stream.store import StoreAway, connect
-
-if TYPE_CHECKING:
-    from kafka import KafkaProducer
 
 
 @contextmanager
@@ -27,19 +23,6 @@ def open_store(settings: Settings, *, writer: bool, refusals: tuple[type[Excepti
             yield client
     except told as error:
         raise UserError(str(error)) from error
-
-
-def open_producer(settings: Settings) -> KafkaProducer:
-    """A producer for documents that go through the stream once more; close it. Raises `KafkaError`."""
-    from kafka import KafkaProducer
-
-    return KafkaProducer(
-        bootstrap_servers=settings.kafka_servers,
-        acks="all",
-        batch_size=settings.producer_batch_bytes,
-        max_request_size=settings.stream.max_message_bytes + 10_000,
-        compression_type="gzip",
-    )
 
 
 def me() -> str:

@@ -11,11 +11,11 @@ from clickhouse_connect.driver.client import Client
 from kafka.errors import KafkaError
 
 from deploy.cli import UserError
-from deploy.cli.connections import open_producer, open_store
-from deploy.settings import Settings, load
-from models.records import Document
-from stream.queries import DeadLetterRow, dead_letter_payload, dead_letters, mark_replayed
-from stream.records import DOCUMENTS, BadMessage, decode
+from deploy.cli.connections import open_store
+from deploy.settings import load
+from stream.log import open_producer
+from stream.queries import DeadLetterRow, dead_letter_payload, dead_letters
+from stream.resend import resend
 from stream.store import first_line
 
 command = typer.Typer(help="List, show and replay dead letters. 死信", no_args_is_help=True)
@@ -66,26 +66,13 @@ def replay(
         else:
             letters = dead_letters(client, stage=stage, limit=limit)
         try:
-            sent = _send(settings, client, letters)
+            with closing(open_producer(settings)) as producer:
+                done = resend(client, producer, letters)
         except KafkaError as error:
             raise UserError(f"Kafka at {','.join(settings.kafka_servers)}: {first_line(error)}") from error
-    print(f"已重放 replayed {sent} of {len(letters)}")
-
-
-def _send(settings: Settings, client: Client, letters: list[DeadLetterRow]) -> int:
-    sent = 0
-    with closing(open_producer(settings)) as producer:
-        for letter in letters:
-            payload = dead_letter_payload(client, letter)
-            try:
-                document = decode(payload.encode(), Document)
-            except BadMessage as error:
-                print(f"跳过 skipped {letter.document_id}: its original can't be read ({error}); ingest it again")
-                continue
-            producer.send(DOCUMENTS, key=document.id.encode(), value=payload.encode()).get(60)
-            mark_replayed(client, letter)
-            sent += 1
-    return sent
+    for document_id, why in done.skipped:
+        print(f"跳过 skipped {document_id}: its original can't be read ({why}); ingest it again")
+    print(f"已重放 replayed {done.sent} of {len(letters)}")
 
 
 def _require(client: Client, document_id: str) -> list[DeadLetterRow]:

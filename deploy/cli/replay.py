@@ -19,10 +19,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from deploy.cli import UserError
-from deploy.cli.connections import open_producer, open_store
+from deploy.cli.connections import open_store
 from deploy.settings import Settings, load
 from models.records import Document
-from stream.log import Log, LogAway
+from stream.log import Log, LogAway, open_producer
 from stream.records import DOCUMENTS, encode
 from stream.replay import Cursor, Selection, count, pages
 from stream.store import first_line

@@ -38,10 +38,10 @@ def test_editor_fills_its_tables_and_reads(
     with clickhouse_connect.get_client(**arguments, autogenerate_session_id=False) as editor:
         names = ["document_id", "kind", "subject", "version"]
         editor.insert("feedback", [["d1", "theme", "game", 1]], column_names=names)
-        for table in ("alert_subscriptions", "notes"):
+        for table in ("alert_subscriptions", "notes", "replay_requests"):
             editor.insert(table, [["s1", 1]], column_names=["id", "version"])
         assert editor.query("SELECT document_id FROM feedback FINAL").result_rows == [("d1",)]
-    for table in ("alert_subscriptions", "notes"):
+    for table in ("alert_subscriptions", "notes", "replay_requests"):
         assert tables.query(f"SELECT id FROM {table}").result_rows == [("s1",)]
 
 
