@@ -160,18 +160,16 @@ def _rows(
         assert value.condition is not None
         if value.join == "theme":
             own = where._list(value.condition.theme)
-            inner = (
-                f"SELECT document_id, max(score) AS best FROM document_themes FINAL WHERE {PERIOD} AND theme IN {own}"
-            )
+            inner = f"SELECT document_id, max(score) AS best FROM document_themes_now WHERE {PERIOD} AND theme IN {own}"
         else:
             named = sorted(codes(value.condition))
             only = f" AND code IN {where._list(named)}" if named else ""
-            inner = f"SELECT document_id, {value.join} AS best FROM mentions FINAL WHERE {PERIOD}{only}"
+            inner = f"SELECT document_id, {value.join} AS best FROM mentions_now WHERE {PERIOD}{only}"
         join = f" INNER JOIN ({inner} GROUP BY document_id) AS v ON v.document_id = d.id"
     sql = f"""
     SELECT toUnixTimestamp64Milli(published_at) / 1000 AS at, id, if(story_id = '', id, story_id) AS story, title, url,
         {value.sql if value else 0} AS value
-    FROM (SELECT id, story_id, title, url, published_at, novelty, sentiment_score FROM documents FINAL
+    FROM (SELECT id, story_id, title, url, published_at, novelty, sentiment_score FROM documents_now
           WHERE {PERIOD} AND {clause}) AS d{join}
     ORDER BY at DESC, id LIMIT {MOST}
     """

@@ -48,7 +48,7 @@ def read(client: Client, rule: Rule, low: datetime, high: datetime, most: int = 
     SELECT toUnixTimestamp64Milli(published_at) / 1000 AS at, {key} AS key, copy_number <= 1 AS first,
         if(publisher = '', source, publisher) AS by, sentiment_score, id,
         NOT backfill AS live
-    FROM documents FINAL
+    FROM documents_now
     WHERE {PERIOD} AND {clause}
     ORDER BY at DESC, id DESC LIMIT {most}
     """

@@ -60,7 +60,7 @@ class Where:
         if not c.theme_score:
             return f"hasAny(themes, {themes})"
         found = f"theme IN {themes} AND score >= {self._number(c.theme_score)}"
-        return f"id IN (SELECT document_id FROM document_themes FINAL WHERE {PERIOD} AND {found})"
+        return f"id IN (SELECT document_id FROM document_themes_now WHERE {PERIOD} AND {found})"
 
     def _mention(self, c: Condition) -> str:
         own = codes(c)
@@ -80,7 +80,7 @@ class Where:
         for column in ("role", "section"):
             if values := getattr(c, column):
                 terms.append(f"{column} IN {self._list(values)}")
-        return f"id IN (SELECT document_id FROM mentions FINAL WHERE {' AND '.join(terms)})"
+        return f"id IN (SELECT document_id FROM mentions_now WHERE {' AND '.join(terms)})"
 
     def _rating(self, c: Condition) -> str:
         found = f"rating_action IN {self._list(c.rating)}"

@@ -152,6 +152,21 @@ def test_a_wrong_theme_and_another_one(store: Corrected) -> None:
     assert found[0]["documents"] == 1
 
 
+def test_a_theme_corrected_to_one_that_the_document_has_counts_once(store: Corrected) -> None:
+    store.mark("theme", "aigc", "game")
+    first = store.documents[0].id
+    themes = "SELECT theme, corrected FROM document_themes_now WHERE document_id = {id:String}"
+    assert store.reader.query(themes, parameters={"id": first}).result_rows == [("game", False)]
+    assert counts(store)["themes"] == {"game": 3}
+    (row,) = [row for row in store.ask(theme.headline(day(), "game")) if row["back"] == 0]
+    tones = "SELECT countIf(sentiment = 'positive'), countIf(sentiment = 'negative') FROM documents_now"
+    assert (row["positive"], row["negative"]) == store.reader.query(tones).first_row
+    store.mark("theme", "game", "ip")
+    store.mark("theme", "aigc", "ip")  # two that become the same are one, too
+    assert store.reader.query(themes, parameters={"id": first}).result_rows == [("ip", True)]
+    assert counts(store)["themes"] == {"game": 2, "ip": 1}
+
+
 def test_a_wrong_tone_of_a_document_and_toward_a_company(store: Corrected) -> None:
     store.mark("tone", "", "negative", document=1)
     store.mark("tone", COL, "neutral", document=2)

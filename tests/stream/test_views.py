@@ -82,3 +82,23 @@ def test_rating_change(filled: Client) -> None:
     (change,) = rows(filled, f"SELECT * FROM rating_change({WINDOW})")
     assert (change["broker"], change["previous_rating"], change["rating"]) == ("某证券", "买入", "增持")
     assert rows(filled, "SELECT * FROM rating_change(from='2026-11-01 00:00:00', to='2026-11-02 00:00:00')") == []
+
+
+def test_the_views_count_as_readers_corrected(filled: Client) -> None:
+    (id_, at), *_ = filled.query("SELECT id, published_at FROM documents FINAL WHERE publisher = '丙报'").result_rows
+    said = (("theme", "game", "aigc"), ("link", "600001.SH", "600003.SH"), ("tone", "600003.SH", "positive"))
+    columns = ["document_id", "published_at", "kind", "subject", "correction", "version"]
+    filled.insert("feedback", [[id_, at, *words, 1] for words in said], column_names=columns)
+    themes = rows(filled, f"SELECT theme, documents, stories FROM theme_trend({WINDOW}, minutes=1440) ORDER BY theme")
+    assert [tuple(row.values()) for row in themes] == [("aigc", 1, 1), ("game", 3, 1)]
+    sql = f"SELECT code, documents, positive FROM mention_trend({WINDOW}, minutes=1440) ORDER BY code"
+    companies = [tuple(row.values()) for row in rows(filled, sql)]
+    assert companies == [("600001.SH", 3, 0), ("600002.SH", 3, 0), ("600003.SH", 1, 1)]
+    sql = f"SELECT code, documents, positive, themes FROM security_day({WINDOW}) WHERE code != '600002.SH'"
+    days = {row["code"]: (row["documents"], row["positive"], row["themes"]) for row in rows(filled, sql)}
+    assert days == {"600001.SH": (3, 0, ["game"]), "600003.SH": (1, 1, ["aigc"])}
+    sql = "SELECT id, published_at FROM documents FINAL WHERE publisher = '乙报'"
+    id_, at = filled.query(sql).result_rows[0]
+    filled.insert("feedback", [[id_, at, "link", "600002.SH", "", 1]], column_names=columns)
+    (pair,) = rows(filled, f"SELECT * FROM comention({WINDOW}, max_codes=20)")
+    assert (pair["documents"], pair["publishers"]) == (2, 1)

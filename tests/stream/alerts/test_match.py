@@ -11,10 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.records import Report, document_id
+from stream.alerts import frames
+from stream.alerts.backtest import look_back
 from stream.alerts.items import Item, Named, Rating, load
 from stream.alerts.match import Matcher, around, holds, needs, sentences
-from stream.alerts.rules import Condition, Rule
+from stream.alerts.rules import Condition, Count, Rule
 from stream.alerts.sql import PERIOD, Where
+from stream.alerts.subscriptions import Subscription
 from tests.stream.alerts.make import Store, analysed
 
 AT = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)
@@ -204,3 +207,24 @@ def test_memory_index_and_store_agree_on_every_condition(store: Store, stored: C
 
     agree()
     assert held > 20, "the conditions tell documents apart"
+
+
+def test_what_is_counted_and_looked_back_on_is_as_readers_corrected_it(store: Store, stored: Client) -> None:
+    store.add([analysed(n, AT, themes={"game": 0.8}, codes={CODES[0]: -0.6}) for n in range(2)])
+    id_ = document_id("test", "0")
+    said = (("theme", "game", "aigc"), ("tone", CODES[0], "positive"))
+    rows = [[id_, AT, *words, 1] for words in said]
+    stored.insert("feedback", rows, ["document_id", "published_at", "kind", "subject", "correction", "version"])
+    low, high = AT - timedelta(days=1), AT + timedelta(days=1)
+    for condition, expected in (
+        (Condition(theme=("aigc",)), {id_}),
+        (Condition(theme=("aigc",), theme_score=0.5), {id_}),
+        (Condition(theme=("game",)), {document_id("test", "1")}),
+        (Condition(security=(CODES[0],), mention_tone=("positive",)), {id_}),
+        (Condition(security=(CODES[0],), mention_below=-0.5), {document_id("test", "1")}),
+    ):
+        frame = frames.read(stored, Rule(when=condition, count=Count(window="1h", at_least=1)), low, high).frames
+        assert {id_ for found in frame.values() for id_ in found.ids} == expected
+        subscription = Subscription(name="x", when=condition)
+        past = look_back(stored, subscription, days=1, per_day=1, now=AT + timedelta(hours=1))
+        assert {firing.document_id for firing in past.firings} == expected
