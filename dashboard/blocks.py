@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -102,6 +102,24 @@ def split(positive: float, neutral: float, negative: float) -> Markup:
     )
 
 
+def table(lines: Iterable[Markup], header: Markup | str = "", *, loose: bool = False) -> Markup:
+    """Rows of cells under their header; `loose`: with more room between them."""
+    css = "fx-table fx-loose" if loose else "fx-table"
+    return html('<table class="{css}">{h}{l}</table>', css=css, h=header, l=join(lines))
+
+
+def outward(address: str, text: str) -> Markup:
+    """A link out of the app, in a new tab; nothing where the address is none that can be followed."""
+    url = web_address(address)
+    link_ = '<a href="{u}" target="_blank" rel="noopener noreferrer">{t}</a>'
+    return html(link_, u=url, t=text) if url else Markup("")
+
+
+def source_link(address: str) -> Markup:
+    """The way to where a document was published."""
+    return outward(address, say("open_source"))
+
+
 def theme_chip(theme: str) -> Markup:
     return link("theme", theme_name(theme), css="fx-chip", theme=theme)
 
@@ -132,7 +150,7 @@ def item(
 ) -> Markup:
     """One document in a list: tone, title, when, where from, themes and securities; in a theme's list also what says
     that it doesn't belong there."""
-    css, shape = {"positive": ("fx-up", "▲"), "negative": ("fx-down", "▼")}.get(str(row["sentiment"]), ("fx-flat", "■"))
+    css, shape = look.mark_of(str(row["sentiment"]))
     copies = int(row.get("copy_number") or 1)
     parts = [
         html("<span>{at}</span>", at=moment(row["published_at"], now)),
@@ -143,10 +161,7 @@ def item(
         *[theme_chip(str(t)) for t in list(row.get("themes", ()))[:3]],
         *[security_chip(str(c), names) for c in list(row.get("codes", ()))[:4]],
     ]
-    if url := web_address(str(row.get("url", ""))):
-        parts.append(
-            html('<a href="{u}" target="_blank" rel="noopener noreferrer">{t}</a>', u=url, t=say("open_source"))
-        )
+    parts.append(source_link(str(row.get("url", ""))))
     if theme:
         parts.append(marks.wrong_theme(str(row["id"]), theme))
     return html(

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import clickhouse_connect
@@ -55,15 +57,13 @@ def editor() -> Any:
 def _client(url: str) -> Any:
     with _lock:
         if url not in _clients:
-            try:
+            with explained():
                 _clients[url] = clickhouse_connect.get_client(
                     **clickhouse_arguments(url),
                     autogenerate_session_id=False,
                     connect_timeout=3,
                     send_receive_timeout=60,
                 )
-            except (ClickHouseError, OSError) as error:
-                raise explain(error) from error
         return _clients[url]
 
 
@@ -78,16 +78,23 @@ def explain(error: Exception) -> StoreError:
     return StoreError("away", f"{redact(settings().clickhouse_url(writer=False))}: {text[:300]}")
 
 
+@contextmanager
+def explained() -> Iterator[None]:
+    """Errors of the client as those that pages can show."""
+    try:
+        yield
+    except (ClickHouseError, OSError) as error:
+        raise explain(error) from error
+
+
 def run(query: Query, settings: dict[str, Any] | None = None) -> pd.DataFrame:
     """Rows of `query`, uncached. Raises `StoreError`."""
     arguments = {"parameters": query.parameters, "settings": settings}
-    try:
+    with explained():
         frame: pd.DataFrame = client().query_df(query.sql, **arguments)
         if frame.empty:  # keep the columns, which a data frame of no rows comes without
             columns = client().query(f"DESCRIBE ({query.sql})", **arguments).result_rows
             frame = pd.DataFrame(columns=[row[0] for row in columns])
-    except (ClickHouseError, OSError) as error:
-        raise explain(error) from error
     return frame
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard import blocks, marks
+from dashboard import blocks, look, marks
 from dashboard.client import read, rows
 from dashboard.panel import link, panel
 from dashboard.queries import documents as sql
-from dashboard.safe import html, join, marked, plain, web_address
+from dashboard.safe import html, join, marked, plain
 from dashboard.scope import Scope
 from dashboard.text import moment, number, say, theme_name
 
@@ -103,9 +103,8 @@ def mentions(found: list[dict[str, Any]], now: datetime, key: str) -> None:
     """Mentions with the name marked in its sentence, how it was linked, and the way to the document."""
     items = []
     for row in found:
-        css, shape = {"positive": ("fx-up", "▲"), "negative": ("fx-down", "▼")}.get(row["sentiment"], ("fx-flat", "■"))
+        css, shape = look.mark_of(row["sentiment"])
         start = int(row["start"]) - int(row["sentence_start"])
-        address = web_address(str(row["url"] or ""))
         document, code = str(row["document_id"]), str(row["code"])
         facts = [
             moment(row["published_at"], now),
@@ -132,11 +131,7 @@ def mentions(found: list[dict[str, Any]], now: datetime, key: str) -> None:
                 ),
                 title=link("document", plain(row["title"] or row["document_id"], 100), id=str(row["document_id"])),
                 facts=join(html("<span>{f}</span>", f=f) for f in facts if f),
-                source=html(
-                    '<a href="{u}" target="_blank" rel="noopener noreferrer">{t}</a>', u=address, t=say("open_source")
-                )
-                if address
-                else "",
+                source=blocks.source_link(str(row["url"] or "")),
                 marks=join(
                     [
                         marks.chip(row["corrected"]),

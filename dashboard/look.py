@@ -42,6 +42,11 @@ def mark(value: float | None) -> tuple[str, str]:
     return ("fx-up", "▲") if value > 0 else ("fx-down", "▼")
 
 
+def mark_of(sentiment: str) -> tuple[str, str]:
+    """(CSS class, shape) of positive, neutral or negative."""
+    return {"positive": ("fx-up", "▲"), "negative": ("fx-down", "▼")}.get(sentiment, ("fx-flat", "■"))
+
+
 def tone_of(score: float) -> str:
     """positive, neutral or negative, for a mean score."""
     return "neutral" if abs(score) < NEUTRAL_BAND else "positive" if score > 0 else "negative"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 
 import streamlit as st
-from clickhouse_connect.driver.exceptions import ClickHouseError
 from markupsafe import Markup
 
 from dashboard import client, editing, feedback, notes
@@ -22,27 +21,28 @@ TONES = (("positive", "▲"), ("neutral", "■"), ("negative", "▼"))
 def take(text: str) -> None:
     """Do what a button says, and show the page anew."""
     try:
-        parts = json.loads(text)
-        if not (isinstance(parts, list) and all(isinstance(part, str) for part in parts)):
-            return
-        store = editing.store()
-        if store is None:
-            return
-        if parts[0] == "undo" and len(parts) == 2:
-            feedback.undo(client.client(), store, parts[1], editing.reader())
-            st.toast(say("undone"), icon=":material/undo:")
-        elif parts[0] == "unnote" and len(parts) == 2:
-            notes.remove(client.client(), store, parts[1], editing.reader())
-            st.toast(say("note_removed"), icon=":material/delete:")
-        elif len(parts) == 4:
-            kind, document, shown, correction = parts
-            feedback.save(client.client(), store, feedback.Mark(document, kind, shown, correction), editing.reader())
-            st.toast(say("corrected_toast"), icon=":material/check:")
+        with client.explained():
+            parts = json.loads(text)
+            if not (isinstance(parts, list) and all(isinstance(part, str) for part in parts)):
+                return
+            store = editing.store()
+            if store is None:
+                return
+            if parts[0] == "undo" and len(parts) == 2:
+                feedback.undo(client.client(), store, parts[1], editing.reader())
+                st.toast(say("undone"), icon=":material/undo:")
+            elif parts[0] == "unnote" and len(parts) == 2:
+                notes.remove(client.client(), store, parts[1], editing.reader())
+                st.toast(say("note_removed"), icon=":material/delete:")
+            elif len(parts) == 4:
+                kind, document, shown, correction = parts
+                feedback.save(
+                    client.client(), store, feedback.Mark(document, kind, shown, correction), editing.reader()
+                )
+                st.toast(say("corrected_toast"), icon=":material/check:")
     except (feedback.FeedbackError, notes.NoteError) as error:
         st.toast(label(error, 200), icon=":material/error:")
         return
-    except (ClickHouseError, OSError) as error:
-        raise client.explain(error) from error
     client.forget()
     st.rerun()
 

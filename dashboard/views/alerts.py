@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
-from clickhouse_connect.driver.exceptions import ClickHouseError
 from markupsafe import Markup
 
 from dashboard import blocks, client, editing, lists, state, subscriptions
 from dashboard.panel import link, panel
+from dashboard.queries import alerts as sql
 from dashboard.query import SHANGHAI
 from dashboard.safe import html, join, label, plain
 from dashboard.text import moment, number, say
-from dashboard.views import alert_editor
+from dashboard.views import alert_editor, alert_lookback
 from stream.alerts.channels import ChannelBook, Safe
 from stream.alerts.history import channel_states, log_rows
 from stream.alerts.rules import load_baskets
@@ -24,17 +22,13 @@ from stream.alerts.subscriptions import Book, Stored, read, write
 from stream.alerts.text import RuleError
 
 TABS = ("list", "log", "channels", "exchange")
-COUNTS = (
-    "SELECT subscription_id, countIf(fired_at > now() - INTERVAL 7 DAY AND outcome != 'grouped'), max(fired_at)"
-    " FROM alerts FINAL GROUP BY subscription_id"
-)
 STATES = {"on": ("fx-ok", "●"), "off": ("fx-flat", "○"), "dry_run": ("fx-warn", "◐"), "snoozed": ("fx-warn", "☾")}
 OUTCOMES = ("send", "digest", "held", "cooldown", "limited", "grouped", "snoozed", "dry_run")
 DELIVERED = {"sent": ("fx-ok", "✓"), "failed": ("fx-warn", "↻"), "gave_up": ("fx-bad", "✕"), "acknowledged": ("", "☑")}
 
 
 def page() -> None:
-    with _asking():
+    with client.explained():
         load_baskets(client.settings().user_themes)
         me = editing.reader()
         known = [s for s in Book(client.client()).all() if subscriptions.sees(s.subscription, me)]
@@ -50,20 +44,11 @@ def page() -> None:
         {"list": _list, "log": _log, "channels": _channels, "exchange": _exchange}[tab](known, me)
 
 
-@contextmanager
-def _asking() -> Iterator[None]:
-    """Errors of the store as those that pages show."""
-    try:
-        yield
-    except (ClickHouseError, OSError) as error:
-        raise client.explain(error) from error
-
-
 # ---------------------------------------------------------------------- the list
 
 
 def _list(known: list[Stored], me: str) -> None:
-    counts = {row[0]: row[1:] for row in client.client().query(COUNTS).result_rows}
+    counts = {row[0]: row[1:] for row in client.client().query(sql.fired().sql).result_rows}
     now = datetime.now(UTC)
     on = sum(subscriptions.state(s, now) == "on" for s in known)
     week = sum(counts.get(s.subscription.id, (0, None))[0] for s in known)
@@ -88,12 +73,7 @@ def _list(known: list[Stored], me: str) -> None:
         "<tr><th>{a}</th><th>{b}</th><th class='fx-hide'>{c}</th><th class='r'>{d}</th><th class='r'>{e}</th></tr>",
         a=say("name"), b=say("rule"), c=say("goes_to"), d=say("fired_week_short"), e=say("state"),
     )  # fmt: skip
-    panel(
-        html(
-            '<div class="fx-box fx-wrap"><table class="fx-table fx-loose">{h}{l}</table></div>', h=head, l=join(lines)
-        ),
-        "subscriptions",
-    )
+    panel(html('<div class="fx-box fx-wrap">{t}</div>', t=blocks.table(lines, head, loose=True)), "subscriptions")
 
 
 def _line(stored: Stored, fired: int, last: datetime | None, *, now: datetime) -> Markup:
@@ -196,9 +176,7 @@ def _channels(known: list[Stored], me: str) -> None:
     panel(
         html(
             '<div class="fx-box fx-wrap">{t}</div><div class="fx-soft" style="margin-top:10px">{n}</div>',
-            t=html('<table class="fx-table fx-loose">{h}{l}</table>', h=head, l=join(lines))
-            if lines
-            else say("no_channels"),
+            t=blocks.table(lines, head, loose=True) if lines else say("no_channels"),
             n=say("channels_note"),
         ),
         "channels",
@@ -272,7 +250,7 @@ def _one(stored: Stored | None, known: list[Stored], me: str) -> None:
             if mine or stored.subscription.shared:
                 alert_editor.feed(stored.subscription.id)
             alert_editor.versions(stored, me, mine)
-        alert_editor.lookback(stored.subscription.id if stored else "new", known, me, mine)
+        alert_lookback.lookback(stored.subscription.id if stored else "new", known, me, mine)
 
 
 def _changed(stored: Stored, now: datetime) -> str:

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 import streamlit as st
-from clickhouse_connect.driver.exceptions import ClickHouseError
 from markupsafe import Markup
 
 from dashboard import blocks, charts, client, editing, lists
@@ -125,10 +124,8 @@ def _ask(letters: Letters) -> None:
     store = editing.store()
     if store is None:
         return
-    try:
+    with client.explained():
         ask(store, letters, editing.reader())
-    except (ClickHouseError, OSError) as error:
-        raise client.explain(error) from error
     st.toast(say("replay_asked"), icon=":material/replay:")
     client.forget()
     st.rerun()

@@ -15,7 +15,7 @@ from dashboard.panel import link, panel
 from dashboard.queries import documents as sql
 from dashboard.queries import feedback
 from dashboard.query import clock
-from dashboard.safe import html, join, marked, plain, web_address
+from dashboard.safe import html, join, marked, plain
 from dashboard.text import say, theme_ids, theme_name
 
 
@@ -49,7 +49,6 @@ def _spans(field: str, mentions: list[dict[str, Any]], themes: list[dict[str, An
 
 
 def _text(document: dict[str, Any], mentions: list[dict[str, Any]], themes: list[dict[str, Any]]) -> Markup:
-    address = web_address(document["url"])
     facts = [
         plain(document["publisher"] or document["source"], 40),
         blocks.kind_name(document["kind"]),
@@ -60,9 +59,7 @@ def _text(document: dict[str, Any], mentions: list[dict[str, Any]], themes: list
         '<div class="fx-soft">{facts} {source}</div><div class="fx-title">{title}</div><div class="fx-body">{body}'
         "</div>",
         facts=" · ".join(f for f in facts if f),
-        source=html('<a href="{u}" target="_blank" rel="noopener noreferrer">{t}</a>', u=address, t=say("open_source"))
-        if address
-        else "",
+        source=blocks.source_link(document["url"]),
         title=marked(document["title"], _spans("title", mentions, themes)),
         body=marked(document["body"], _spans("body", mentions, themes)),
     )
@@ -116,15 +113,14 @@ def _analysis(document: dict[str, Any], mentions: list[dict[str, Any]], themes: 
     return html(
         '<div class="fx-box"><div class="fx-h"><b>{t0}</b></div>{tone}</div><div style="height:10px"></div>'
         '<div class="fx-box"><div class="fx-h"><b>{t1}</b></div>{themes}</div><div style="height:10px"></div>'
-        '<div class="fx-box fx-wrap"><div class="fx-h"><b>{t2}</b></div><table class="fx-table">{mentions}</table>'
-        "</div>"
+        '<div class="fx-box fx-wrap"><div class="fx-h"><b>{t2}</b></div>{mentions}</div>'
         '<div style="height:10px"></div><div class="fx-box fx-soft"><small>{made}<br>{origin}</small></div>',
         t0=say("tone"),
         tone=tone,
         t1=say("themes"),
         themes=join(theme_lines) or say("no_theme"),
         t2=say("mentions"),
-        mentions=join(mention_lines) or html("<tr><td>{t}</td></tr>", t=say("no_mentions")),
+        mentions=blocks.table(mention_lines or [html("<tr><td>{t}</td></tr>", t=say("no_mentions"))]),
         made=" · ".join(f"{label} {document[column] or '—'}" for column, label in made),
         origin=origin,
     )

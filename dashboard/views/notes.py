@@ -6,7 +6,6 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import streamlit as st
-from clickhouse_connect.driver.exceptions import ClickHouseError
 from markupsafe import Markup
 
 from dashboard import blocks, charts, client, editing, lists, marks
@@ -84,12 +83,11 @@ def _save(note: Note, written: int) -> None:
     if store is None:
         return
     try:
-        book.write(store, note, editing.reader())
+        with client.explained():
+            book.write(store, note, editing.reader())
     except NoteError as error:
         panel(html('<b class="fx-bad">✕ {e}</b>', e=error), "note-wrong")
         return
-    except (ClickHouseError, OSError) as error:
-        raise client.explain(error) from error
     st.session_state["notes-written"] = written + 1
     st.toast(say("note_saved"), icon=":material/check:")
     client.forget()

@@ -143,11 +143,7 @@ def _movers(view: frame.View, back: list[int], names: dict[str, str]) -> None:
         '</th></tr>',
         a=say("security"), b=say("mentions"), c=say("change"), d=say("tone"),
     )  # fmt: skip
-    tables = (
-        html('<table class="fx-table">{h}{r}</table>', h=header, r=join(part))
-        for part in (lines[:half], lines[half:])
-        if part
-    )
+    tables = (blocks.table(part, header) for part in (lines[:half], lines[half:]) if part)
     panel(
         html(
             '<div class="fx-two">{tables}</div>',

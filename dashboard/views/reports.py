@@ -130,12 +130,7 @@ def _advice(scope: Scope) -> None:
         "<tr><th>{a}</th><th class='r'>{b}</th><th class='r'>{c}</th><th>{d}</th><th>{e}</th><th></th></tr>",
         a=say("security"), b=say("brokers"), c=say("reports"), d=say("recommended_by"), e=say("reason"),
     )  # fmt: skip
-    panel(
-        html(
-            '<div class="fx-box fx-wrap"><table class="fx-table fx-loose">{h}{l}</table></div>', h=header, l=join(lines)
-        ),
-        "advice",
-    )
+    panel(html('<div class="fx-box fx-wrap">{t}</div>', t=blocks.table(lines, header, loose=True)), "advice")
 
 
 def _weekly(view: frame.View) -> None:

@@ -150,7 +150,7 @@ def _rating_table(table: pd.DataFrame, scope: Scope) -> object:
         )
         for row in rows(table.head(12))
     ]
-    return html('<table class="fx-table">{l}</table>', l=join(lines))
+    return blocks.table(lines)
 
 
 def _stories(scope: Scope, code: str, names: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from dashboard.client import StoreError, client, read, rows, run
 from dashboard.panel import panel
 from dashboard.queries import system
 from dashboard.query import Query
-from dashboard.safe import html, join
+from dashboard.safe import html
 from dashboard.text import number, say
 
 LIMITS: dict[str, Any] = {"max_result_rows": 100_000, "result_overflow_mode": "break", "max_execution_time": 30}
@@ -170,4 +170,4 @@ def _schema() -> None:
                 html("<tr><td><code>{n}</code></td><td><small>{t}</small></td></tr>", n=r["name"], t=r["type"])
                 for r in rows(group)
             ]
-            panel(html('<table class="fx-table fx-loose">{l}</table>', l=join(lines)), f"schema-{name}")
+            panel(blocks.table(lines, loose=True), f"schema-{name}")

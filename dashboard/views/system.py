@@ -15,7 +15,7 @@ from dashboard.panel import panel
 from dashboard.queries import feedback
 from dashboard.queries import system as sql
 from dashboard.query import SHANGHAI
-from dashboard.safe import html, join, plain
+from dashboard.safe import html, plain
 from dashboard.text import ago, number, say
 from dashboard.views import dead
 
@@ -96,7 +96,7 @@ def _delays() -> None:
         header = html(
             "<tr><th>{s}</th><th class='r'>p50</th><th class='r'>p95</th><th class='r'>p99</th></tr>", s=say("stage")
         )
-        panel(html('<table class="fx-table">{h}{l}</table>', h=header, l=join(lines)), "delays")
+        panel(blocks.table(lines, header), "delays")
 
 
 def seconds(value: float) -> str:
@@ -137,9 +137,7 @@ def _sources() -> None:
             "</th></tr>",
             a=say("source"), b=say("state"), c=say("checked"), d=say("new_items"), e=say("errors"),
         )  # fmt: skip
-        panel(
-            html('<div class="fx-wrap"><table class="fx-table">{h}{l}</table></div>', h=header, l=join(lines)), "health"
-        )
+        panel(html('<div class="fx-wrap">{t}</div>', t=blocks.table(lines, header)), "health")
 
 
 def _offsets() -> None:

@@ -127,7 +127,7 @@ def _securities(scope: Scope, theme: str, names: dict[str, str]) -> None:
         )
         for row in rows(table.head(10))
     ]
-    panel(html('<div class="fx-box fx-wrap"><table class="fx-table">{l}</table></div>', l=join(lines)), "securities")
+    panel(html('<div class="fx-box fx-wrap">{t}</div>', t=blocks.table(lines)), "securities")
 
 
 def _network(scope: Scope, theme: str, names: dict[str, str]) -> None:
@@ -172,4 +172,4 @@ def recommendation_table(table: pd.DataFrame, scope: Scope, limit: int = 12) -> 
         )
         for row in rows(table.head(limit))
     ]
-    return html('<table class="fx-table fx-loose">{l}</table>', l=join(lines))
+    return blocks.table(lines, loose=True)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from deploy.settings import Settings
+from deploy.settings import Settings, clickhouse_arguments
 from stream.migrate import migrate
 from tests.dashboard.browser import launch
 from tests.dashboard.seed import Seed, make, weekly_report
-from tests.dashboard.site import Site
+from tests.dashboard.site import Site, team
 from tests.fixtures.clickhouse import ClickHouseServer
 
 DATABASE = "dashboard_pages"
@@ -41,6 +42,39 @@ class World:
 def schema(server: ClickHouseServer, database: str) -> None:
     """The project's own tables in a database of their own."""
     migrate(Settings(clickhouse=server.url(database=database)))
+
+
+@dataclass
+class Doors:
+    """The ways to a database: its clients, and the addresses that the dashboard is given."""
+
+    writer: Client
+    reader: Client
+    editor: Client
+    url: str
+    editor_url: str
+
+
+@pytest.fixture
+def doors(clickhouse_server: ClickHouseServer, clickhouse_database: str) -> Iterator[Doors]:
+    """A database of the test's own, with the project's tables."""
+    schema(clickhouse_server, clickhouse_database)
+    url = clickhouse_server.url(writer=False, database=clickhouse_database)
+    editor_url = clickhouse_server.editor_url(clickhouse_database)
+    with (
+        clickhouse_server.client(database=clickhouse_database) as writer,
+        clickhouse_connect.get_client(**clickhouse_arguments(url), autogenerate_session_id=False) as reader,
+        clickhouse_connect.get_client(**clickhouse_arguments(editor_url), autogenerate_session_id=False) as editor,
+    ):
+        yield Doors(writer, reader, editor, url, editor_url)
+
+
+@pytest.fixture
+def team_site(doors: Doors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A dashboard with passwords over that database: ann edits, vic looks."""
+    running = team(doors.url, doors.editor_url, tmp_path_factory.mktemp("site")).start()
+    yield running
+    running.stop()
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,13 @@ import time
 import urllib.request
 from pathlib import Path
 
+from playwright.sync_api import Page
+
+from dashboard.access_users import Book
 from tests.fixtures.broker import free_port
 
 START_SECONDS = 60
+PASSWORD = "correct horse 马"
 
 
 class Site:
@@ -51,3 +55,21 @@ class Site:
             self._process.terminate()
             self._process.wait(20)
             self._process = None
+
+
+def team(store_url: str, editor_url: str, folder: Path) -> Site:
+    """A site with passwords, not started yet: ann edits, vic looks."""
+    book = Book(folder / "users.json")
+    book.put("ann", "editor", PASSWORD)
+    book.put("vic", "viewer", PASSWORD)
+    settings = {"DASHBOARD__ACCESS": "password", "DASHBOARD__USERS_FILE": str(book.path)}
+    return Site(store_url, folder, editor_url, **settings)
+
+
+def sign_in(page: Page, site: Site, path: str, name: str) -> None:
+    """Open a page of a team's site as one of them."""
+    page.context.clear_cookies()
+    page.goto(f"{site.address}/{path}")
+    page.get_by_label("用户名 Name").fill(name)
+    page.get_by_label("密码 Password").fill(PASSWORD)
+    page.get_by_role("button", name="登录 Sign in").click()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Locator, Page, expect
 
-from dashboard.access_users import Book
 from dashboard.queries import system as sql
 from deploy.local.broker import create_topics
 from deploy.settings import Settings
@@ -18,83 +17,53 @@ from stream.log import open_producer
 from stream.records import DEAD, DeadLetter, encode
 from stream.resend import carry_out
 from stream.sink import Sink
-from tests.dashboard.conftest import HOSTILE, schema
+from tests.dashboard.conftest import HOSTILE, Doors
 from tests.dashboard.seed import Seed, make
-from tests.dashboard.site import Site
+from tests.dashboard.site import Site, sign_in
 from tests.fixtures.broker import Broker
-from tests.fixtures.clickhouse import ClickHouseServer
 
 AT = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
-PASSWORD = "correct horse 马"
 LETTERS = 5
 
 
 @pytest.fixture
-def writer(clickhouse_server: ClickHouseServer, clickhouse_database: str) -> Iterator[Client]:
+def writer(doors: Doors) -> Client:
     """A store with one document, five letters that failed alike, and one whose every field is hostile."""
-    schema(clickhouse_server, clickhouse_database)
     seed = Seed({"中文在线": "300364.SZ"})
     seed.add(make("a", "中文在线游戏获批", "中文在线游戏上涨。", AT))
-    with clickhouse_server.client(database=clickhouse_database) as client:
-        seed.insert(client)
-        letters = []
-        for n in range(LETTERS):
-            document = make("a", f"第{n}条", "正文", AT)
-            letters.append(
-                DeadLetter(
-                    document_id=document.id,
-                    stage="analyse",
-                    reason=f"the model fell over {document.id} after {n} s",
-                    source="a",
-                    payload=encode(document).decode(),
-                    failed_at=AT + timedelta(seconds=n),
-                )
-            )
-        script, markdown, style, _ = HOSTILE
+    seed.insert(doors.writer)
+    letters = []
+    for n in range(LETTERS):
+        document = make("a", f"第{n}条", "正文", AT)
         letters.append(
             DeadLetter(
-                document_id=style,
-                stage="decode",
-                reason=script,
-                source=markdown,
-                payload=script + style,
-                failed_at=AT - timedelta(days=1),
+                document_id=document.id,
+                stage="analyse",
+                reason=f"the model fell over {document.id} after {n} s",
+                source="a",
+                payload=encode(document).decode(),
+                failed_at=AT + timedelta(seconds=n),
             )
         )
-        sink = Sink(lambda: client, epochs={}, clock=lambda: AT)
-        sink.store_dead([Record(DEAD, 0, n, b"", encode(letter)) for n, letter in enumerate(letters)])
-        yield client
-
-
-@pytest.fixture
-def site(
-    writer: Client,
-    clickhouse_server: ClickHouseServer,
-    clickhouse_database: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Site]:
-    """A dashboard with passwords: ann edits, vic looks."""
-    folder = tmp_path_factory.mktemp("site")
-    book = Book(folder / "users.json")
-    book.put("ann", "editor", PASSWORD)
-    book.put("vic", "viewer", PASSWORD)
-    settings = {"DASHBOARD__ACCESS": "password", "DASHBOARD__USERS_FILE": str(book.path)}
-    urls = (
-        clickhouse_server.url(writer=False, database=clickhouse_database),
-        clickhouse_server.editor_url(clickhouse_database),
+    script, markdown, style, _ = HOSTILE
+    letters.append(
+        DeadLetter(
+            document_id=style,
+            stage="decode",
+            reason=script,
+            source=markdown,
+            payload=script + style,
+            failed_at=AT - timedelta(days=1),
+        )
     )
-    running = Site(urls[0], folder, urls[1], **settings).start()
-    yield running
-    running.stop()
+    sink = Sink(lambda: doors.writer, epochs={}, clock=lambda: AT)
+    sink.store_dead([Record(DEAD, 0, n, b"", encode(letter)) for n, letter in enumerate(letters)])
+    return doors.writer
 
 
 def visit(page: Page, site: Site, name: str) -> Locator:
     """The system page as that reader sees it; its groups."""
-    page.context.clear_cookies()
-    page.goto(f"{site.address}/system")
-    page.get_by_label("用户名 Name").fill(name)
-    page.get_by_label("密码 Password").fill(PASSWORD)
-    page.get_by_role("button", name="登录 Sign in").click()
+    sign_in(page, site, "system", name)
     groups = page.locator('[class*="st-key-dead-"]')
     expect(groups).to_have_count(2)
     return groups
@@ -113,12 +82,12 @@ def test_letters_that_failed_alike_are_one_group_with_the_newest_as_examples(wri
 
 @pytest.mark.browser
 def test_an_editor_replays_a_group_and_sees_what_became_of_it(
-    page: Page, site: Site, writer: Client, make_broker: Callable[[], Broker]
+    page: Page, team_site: Site, writer: Client, make_broker: Callable[[], Broker]
 ) -> None:
     broker = make_broker()
     settings = Settings(local={"kafka_port": broker.port})
     create_topics(broker.servers, settings)
-    group = visit(page, site, "ann").filter(has_text="fell over")
+    group = visit(page, team_site, "ann").filter(has_text="fell over")
     expect(group).to_contain_text(f"{LETTERS} 条，{LETTERS} 条未重放")
     expect(group.locator(".fx-item code")).to_have_count(3)
     group.get_by_role("button", name=f"重放 {LETTERS} 条").click()
@@ -142,8 +111,8 @@ def test_an_editor_replays_a_group_and_sees_what_became_of_it(
 
 
 @pytest.mark.browser
-def test_a_viewer_only_looks_and_hostile_letters_are_text(page: Page, site: Site) -> None:
-    groups = visit(page, site, "vic")
+def test_a_viewer_only_looks_and_hostile_letters_are_text(page: Page, team_site: Site, writer: Client) -> None:
+    groups = visit(page, team_site, "vic")
     expect(groups.get_by_role("button")).to_have_count(0)
     hostile = groups.nth(1)
     for part in ("<script>window.hacked=1</script>", "**粗体** [点我]", "<style>*{display:none}</style>"):

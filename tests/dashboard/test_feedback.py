@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Page, expect
@@ -23,9 +22,9 @@ from dashboard.query import SHANGHAI, Query
 from dashboard.scope import Scope
 from deploy.cli import UserError
 from deploy.cli.feedback import command
-from deploy.settings import clickhouse_arguments, load
+from deploy.settings import load
 from models.records import Document
-from tests.dashboard.conftest import schema
+from tests.dashboard.conftest import Doors
 from tests.dashboard.seed import Seed, make
 from tests.dashboard.site import Site
 from tests.fixtures.clickhouse import ClickHouseServer
@@ -60,23 +59,13 @@ def texts() -> list[Document]:
 
 
 @pytest.fixture
-def store(clickhouse_server: ClickHouseServer, clickhouse_database: str) -> Iterator[Corrected]:
-    schema(clickhouse_server, clickhouse_database)
+def store(doors: Doors) -> Corrected:
     found = texts()
     seed = Seed({"中文在线": COL, "吉比特": GIGABIT})
     for document in found:
         seed.add(document)
-    urls = (
-        clickhouse_server.url(writer=False, database=clickhouse_database),
-        clickhouse_server.editor_url(clickhouse_database),
-    )
-    with (
-        clickhouse_server.client(database=clickhouse_database) as writer,
-        clickhouse_connect.get_client(**clickhouse_arguments(urls[0]), autogenerate_session_id=False) as reader,
-        clickhouse_connect.get_client(**clickhouse_arguments(urls[1]), autogenerate_session_id=False) as editor,
-    ):
-        seed.insert(writer)
-        yield Corrected(reader, editor, found, *urls)
+    seed.insert(doors.writer)
+    return Corrected(doors.reader, doors.editor, found, doors.url, doors.editor_url)
 
 
 def day() -> Scope:

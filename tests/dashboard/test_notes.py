@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Locator, Page, expect
 
 from dashboard import notes
-from dashboard.access_users import Book
 from dashboard.notes import LONGEST, Note, NoteError
 from dashboard.queries import notes as sql
 from dashboard.query import SHANGHAI
 from dashboard.scope import Scope
-from deploy.settings import clickhouse_arguments
-from tests.dashboard.conftest import HOSTILE, schema
+from tests.dashboard.conftest import HOSTILE, Doors
 from tests.dashboard.seed import Seed, make
-from tests.dashboard.site import Site
-from tests.fixtures.clickhouse import ClickHouseServer
+from tests.dashboard.site import Site, sign_in
 
 DAY = datetime(2026, 11, 18, tzinfo=SHANGHAI)
 COL = "300364.SZ"
-PASSWORD = "correct horse 马"
 IMAGE = "<img src=x onerror=window.hacked=1>"
 
 
@@ -36,8 +30,6 @@ class Noted:
 
     reader: Client
     editor: Client
-    url: str
-    editor_url: str
 
     def write(self, text: str, moment: datetime = DAY, dimension: str = "theme", key: str = "game") -> None:
         notes.write(self.editor, Note(dimension, key, moment, text), "王")
@@ -48,22 +40,12 @@ class Noted:
 
 
 @pytest.fixture
-def store(clickhouse_server: ClickHouseServer, clickhouse_database: str) -> Iterator[Noted]:
-    schema(clickhouse_server, clickhouse_database)
+def store(doors: Doors) -> Noted:
     seed = Seed({"中文在线": COL})
     for day in range(16, 21):
         seed.add(make("a", f"{day}日中文在线游戏获批", "中文在线游戏上涨。", f"2026-11-{day}T10:00:00"))
-    urls = (
-        clickhouse_server.url(writer=False, database=clickhouse_database),
-        clickhouse_server.editor_url(clickhouse_database),
-    )
-    with (
-        clickhouse_server.client(database=clickhouse_database) as writer,
-        clickhouse_connect.get_client(**clickhouse_arguments(urls[0]), autogenerate_session_id=False) as reader,
-        clickhouse_connect.get_client(**clickhouse_arguments(urls[1]), autogenerate_session_id=False) as editor,
-    ):
-        seed.insert(writer)
-        yield Noted(reader, editor, *urls)
+    seed.insert(doors.writer)
+    return Noted(doors.reader, doors.editor)
 
 
 def test_a_note_is_kept_once_and_its_history_for_ever(store: Noted) -> None:
@@ -128,25 +110,8 @@ def test_a_note_stands_on_the_step_that_holds_its_moment() -> None:
 # ---------------------------------------------------------------------- in the browser
 
 
-@pytest.fixture
-def site(store: Noted, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A dashboard with passwords: ann edits, vic looks."""
-    folder = tmp_path_factory.mktemp("site")
-    book = Book(folder / "users.json")
-    book.put("ann", "editor", PASSWORD)
-    book.put("vic", "viewer", PASSWORD)
-    settings = {"DASHBOARD__ACCESS": "password", "DASHBOARD__USERS_FILE": str(book.path)}
-    running = Site(store.url, folder, store.editor_url, **settings).start()
-    yield running
-    running.stop()
-
-
 def visit(page: Page, site: Site, path: str, name: str) -> None:
-    page.context.clear_cookies()
-    page.goto(f"{site.address}/{path}")
-    page.get_by_label("用户名 Name").fill(name)
-    page.get_by_label("密码 Password").fill(PASSWORD)
-    page.get_by_role("button", name="登录 Sign in").click()
+    sign_in(page, site, path, name)
     expect(page.locator(".st-key-figure-trend canvas, .st-key-figure-trend svg").last).to_be_visible()
 
 
@@ -173,19 +138,21 @@ def hover_marker(page: Page) -> Locator:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("path", ["theme?theme=game", f"security?code={COL}"])
-def test_a_note_is_on_the_chart_for_every_reader_until_it_is_removed(page: Page, site: Site, path: str) -> None:
-    visit(page, site, f"{path}&w=30d", "ann")
+def test_a_note_is_on_the_chart_for_every_reader_until_it_is_removed(
+    page: Page, store: Noted, team_site: Site, path: str
+) -> None:
+    visit(page, team_site, f"{path}&w=30d", "ann")
     fill(page, "18", "新规发布")
     expect(listed(page)).to_contain_text("11-18 新规发布")
     expect(listed(page)).to_contain_text("ann")
     expect(page.get_by_label("内容")).to_have_count(0)  # the form has closed
     expect(hover_marker(page)).to_contain_text("11-18 新规发布")
-    visit(page, site, f"{path}&w=30d", "vic")
+    visit(page, team_site, f"{path}&w=30d", "vic")
     expect(listed(page)).to_contain_text("新规发布")
     expect(hover_marker(page)).to_contain_text("新规发布")
     expect(page.get_by_role("button", name="写批注")).to_have_count(0)
     expect(page.locator(".fx-mark")).to_have_count(0)
-    visit(page, site, f"{path}&w=30d", "ann")
+    visit(page, team_site, f"{path}&w=30d", "ann")
     listed(page).get_by_role("button", name="删除这条批注").click()
     expect(page.get_by_text("还没有批注")).to_be_visible()
     expect(listed(page)).to_have_count(0)
@@ -193,10 +160,10 @@ def test_a_note_is_on_the_chart_for_every_reader_until_it_is_removed(page: Page,
 
 
 @pytest.mark.browser
-def test_hostile_notes_are_text_and_empty_ones_are_refused(page: Page, store: Noted, site: Site) -> None:
+def test_hostile_notes_are_text_and_empty_ones_are_refused(page: Page, store: Noted, team_site: Site) -> None:
     for title in HOSTILE:
         store.write(title)
-    visit(page, site, "theme?theme=game&w=30d", "ann")
+    visit(page, team_site, "theme?theme=game&w=30d", "ann")
     fill(page, "18", "   ")
     expect(page.get_by_text("请写下发生了什么")).to_be_visible()
     page.get_by_label("内容").fill(IMAGE)
