@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 50  # letters sent before they are marked: their originals may be large
 SEND_SECONDS = 60
+MAX_PAUSE = 60.0
 
 
 class Resent(Struct, frozen=True):
@@ -104,14 +105,17 @@ class Resender(threading.Thread):
         self._client: Client | None = None
 
     def run(self) -> None:
+        pause = self._interval
         while True:
-            sleep(self._interval)
+            sleep(pause)
             if not self._active():
                 continue
             try:
                 self._client = self._client or self._connect()
                 carry_out(self._client, self._open_producer)
+                pause = self._interval
             except Exception as error:  # noqa: BLE001 - the requests wait; the stream goes on
+                pause = min(2 * pause, MAX_PAUSE)
                 words = str(error) if isinstance(error, StoreAway) else first_line(error)
                 log.warning("dead letters are not replayed now: %s", words)
                 with suppress(Exception):
