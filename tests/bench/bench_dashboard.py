@@ -24,7 +24,7 @@ from tests.bench.bench_store import MENTIONS_A_DOCUMENT, count_trends, fill, spa
 from tests.dashboard.browser import NAMES
 from tests.dashboard.site import Site
 
-BARS = {"first paint": 2000, "change window": 500, "switch language": 500, "change theme": 500}
+BARS = {"first paint": 2000, "change window": 500, "switch language": 500, "change theme": 500, "search": 500}
 Times = dict[str, list[float]]
 
 
@@ -47,7 +47,7 @@ async def press(page: Page, text: str) -> float:
 
 
 async def round_of(page: Page, address: str, times: Times) -> None:
-    """One viewer: the overview, another window, the other language, the theme page, another theme."""
+    """One viewer: the overview, another window, the other language, the theme page, another theme, a search."""
     began = time.perf_counter()
     await page.goto(address, wait_until="commit")
     times["first paint"].append(await until(page.locator(".st-key-panel-cards .fx-cards"), began))
@@ -64,6 +64,15 @@ async def round_of(page: Page, address: str, times: Times) -> None:
     await settle(page)
     began = await press(page, "虚拟人")
     times["change theme"].append(await until(page.get_by_text("虚拟人：数量与情绪"), began))
+    await settle(page)
+    await page.goto(f"{address}/search?w=today", wait_until="commit")
+    words = page.get_by_placeholder("检索标题与正文")
+    await words.wait_for(timeout=60_000)
+    await settle(page)
+    await words.fill("游戏版号")
+    began = time.perf_counter()
+    await words.press("Enter")
+    times["search"].append(await until(page.locator(".st-key-panel-search mark"), began))
     await settle(page)
 
 
