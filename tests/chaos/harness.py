@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -156,47 +155,71 @@ class Product:
         return subprocess.run(argv, env=self.env, capture_output=True, text=True, timeout=300)
 
 
-def check(product: Product, documents: int) -> list[str]:
-    """What is wrong, in words, once `documents` were acknowledged and confirmed; empty when all is right."""
-    wrong = []
-    stored, rows = product.query("SELECT uniqExact(id), count() FROM documents FINAL")[0]
-    only_dead = product.query(ONLY_DEAD)[0][0]
-    if stored + only_dead != documents:
-        wrong.append(f"{documents} documents in, {stored} stored + {only_dead} dead")
-    if rows != stored:
-        wrong.append(f"{rows} rows of {stored} documents")
-    window = "from='2026-01-01 00:00:00', to='2027-01-01 00:00:00'"
-    views = {
-        "mention_trend": f"SELECT code, sum(documents) FROM mention_trend({window}, minutes=60) GROUP BY code",
-        "security_day": f"SELECT code, sum(documents) FROM security_day({window}) GROUP BY code",
-    }
-    truth = dict(product.query("SELECT arrayJoin(codes) AS code, uniqExact(id) FROM documents FINAL GROUP BY code"))
-    for view, sql in views.items():
-        if dict(product.query(sql)) != truth:
-            wrong.append(f"{view} counts {dict(product.query(sql))}, the documents say {truth}")
+# Table or view -> its rows, and what makes one of them the only one.
+ONCE = {
+    "documents": ("documents_now", "id"),
+    "mentions": ("mentions_now", "code, document_id, field, start"),
+    "document_themes": ("document_themes_now", "theme, document_id"),
+    "reports": ("reports FINAL", "document_id"),
+    "analysis_as_was": ("analysis_as_was(at='2100-01-01 00:00:00')", "document_id"),
+    "dead_letters": ("dead_letters FINAL", "document_id, stage"),
+}
+EVER = "from='1971-01-01 00:00:00', to='2149-01-01 00:00:00'"
+
+
+def tallies(product: Product) -> list[tuple[str, int, int]]:
+    """Of each table and view: its name, its rows, and how many of them are distinct."""
+    counted = (
+        (name, product.query(f"SELECT count(), uniqExact({key}) FROM {rows}")[0]) for name, (rows, key) in ONCE.items()
+    )
+    return [(name, rows, distinct) for name, (rows, distinct) in counted]
+
+
+def expected_companies(documents: int) -> dict[str, int]:
+    """Code -> documents that name it, of the first `documents` made-up ones that are not too large."""
     expected = {code: 0 for _, code in COMPANIES}
     for number in range(documents):
         if number % 1000 != 999:
             expected[COMPANIES[number % len(COMPANIES)][1]] += 1
-    if {code: truth.get(code, 0) for code in expected} != expected:
-        wrong.append(f"documents by company: {truth}, expected {expected}")
-    kept = "SELECT key, sum(documents) FROM trends FINAL WHERE step = 'day' AND dimension = 'security' GROUP BY key"
-    deadline = time.monotonic() + 30
-    while dict(product.query(kept)) != truth:
-        if time.monotonic() > deadline:
-            wrong.append(f"trends count {dict(product.query(kept))}, the documents say {truth}")
-            break
-        time.sleep(1)
+    return expected
+
+
+def check(product: Product, documents: int, expected: dict[str, int] | None = None) -> list[str]:
+    """What is wrong, in words, once `documents` were acknowledged and confirmed; empty when all is right.
+
+    expected: code -> documents that name it, where that is known.
+    """
+    wrong = []
+    stored = product.query("SELECT uniqExact(id) FROM documents FINAL")[0][0]
+    only_dead = product.query(ONLY_DEAD)[0][0]
+    if stored + only_dead != documents:
+        wrong.append(f"{documents} documents in, {stored} stored + {only_dead} dead")
+    wrong += [f"{name}: {rows} rows of {once}" for name, rows, once in tallies(product) if rows != once]
+    truth = dict(product.query("SELECT arrayJoin(codes) AS code, uniqExact(id) FROM documents FINAL GROUP BY code"))
     themes = dict(product.query("SELECT arrayJoin(themes) AS t, uniqExact(id) FROM documents FINAL GROUP BY t"))
-    trend = dict(product.query(f"SELECT theme, sum(documents) FROM theme_trend({window}, minutes=60) GROUP BY theme"))
-    if themes != trend:
-        wrong.append(f"theme_trend counts {trend}, the documents say {themes}")
+    if expected is not None and {code: truth.get(code, 0) for code in expected} != expected:
+        wrong.append(f"documents by company: {truth}, expected {expected}")
+    views = {
+        "mention_trend": (f"SELECT code, sum(documents) FROM mention_trend({EVER}, minutes=60) GROUP BY code", truth),
+        "security_day": (f"SELECT code, sum(documents) FROM security_day({EVER}) GROUP BY code", truth),
+        "theme_trend": (f"SELECT theme, sum(documents) FROM theme_trend({EVER}, minutes=60) GROUP BY theme", themes),
+    }
+    for dimension, right in (("security", truth), ("theme", themes)):
+        where = f"step = 'day' AND dimension = '{dimension}'"
+        views[f"trends by {dimension}"] = (
+            f"SELECT key, sum(documents) FROM trends FINAL WHERE {where} GROUP BY key",
+            right,
+        )
+    deadline = time.monotonic() + 60  # the trends follow in a while
+    for name, (sql, right) in views.items():
+        while (counted := dict(product.query(sql))) != right:
+            if not name.startswith("trends") or time.monotonic() > deadline:
+                odd = {key for key, _ in counted.items() ^ right.items()}
+                said = ", ".join(f"{key}: {counted.get(key, 0)} for {right.get(key, 0)}" for key in sorted(odd)[:10])
+                wrong.append(f"{name} counts {len(odd)} wrongly: {said}")
+                break
+            time.sleep(1)
     audit = product.cli("audit")
     if audit.returncode:
         wrong.append(f"audit is not clean:\n{audit.stdout}{audit.stderr}")
     return wrong
-
-
-def pick(dice: random.Random) -> str:
-    """What to kill next; the broker, which forgets all it holds, less often."""
-    return dice.choice(("worker", "worker", "clickhouse", "clickhouse", "broker", "ingest"))

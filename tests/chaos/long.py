@@ -1,7 +1,9 @@
-"""The long run, on demand: `python -m tests.chaos.long [--documents 50000] [--kills 10] [--seed 1] [--folder DIR]`.
+"""The long run, on demand: `python -m tests.chaos.long [--input WIRES.jsonl] [--documents 50000] [--kills 10]`.
 
-Kills a process at random times while the documents go through, prints what happened, and exits with 1 when anything
-was lost or counted twice.
+Processes are killed -9 at random times while the documents go through: worker, ClickHouse, broker and ingestor, each of
+them at least once in ten kills. A table of the kills and of what is stored ends it; it exits with 1 when anything was
+lost or counted twice. `--input` reads wires as `fengxiang ingest` does, and a row that can't be read is a dead letter;
+without it the documents are made up.
 """
 
 from __future__ import annotations
@@ -12,59 +14,117 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from itertools import batched, cycle, islice
 from pathlib import Path
 
+from ingest.drain import outbox_of
+from ingest.fields import Options
+from ingest.files import Item, Reader
 from ingest.outbox import State
-from tests.chaos.harness import Product, check, pick
+from ingest.pdf import ReportReader
+from models.records import Document
+from tests.chaos.harness import Product, check, expected_companies, make_document, tallies
 
 CHUNK = 500
 PATIENCE = 45.0  # seconds until the next kill, where the share of documents is not reached
+VICTIMS = ("worker", "clickhouse", "broker", "worker", "clickhouse", "ingest")  # in these shares, in random order
+Row = tuple[str, str, str]  # when, what, how far the documents were
 
 
-def main() -> int:
+def wires(path: Path, limit: int) -> Iterator[Item]:
+    """The first `limit` distinct wires of a file, and its unreadable rows, as `fengxiang ingest` reads them."""
+    with closing(ReportReader()) as pdfs:
+        reader = Reader(Options(now=datetime.now(UTC)), max_bytes=100_000_000, pdf=pdfs.read)
+        seen: set[str] = set()
+        for item in reader.read(path):
+            id_ = item.id if isinstance(item, Document) else item.document_id
+            if id_ not in seen:
+                seen.add(id_)
+                yield item
+                if len(seen) == limit:
+                    return
+
+
+def acknowledge(product: Product, items: Iterator[Item]) -> int:
+    """Hand everything to the outbox; how much it took."""
+    with closing(outbox_of(product.settings)) as outbox:
+        return sum(outbox.add(chunk).new for chunk in batched(items, CHUNK))
+
+
+def strike(product: Product, name: str, patience: float = 120.0) -> None:
+    """Kill a process -9, or stop the worker for 30 s; where it is just being started again, once it runs."""
+    hang = name == "hang"
+    deadline = time.monotonic() + patience
+    while not product.signal("worker" if hang else name, signal.SIGSTOP if hang else signal.SIGKILL):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{name} has not come back in {patience:.0f} s:\n{product.log()}")
+        time.sleep(0.5)
+    if hang:
+        time.sleep(30)
+        product.signal("worker", signal.SIGCONT)
+
+
+def run(product: Product, items: Iterator[Item], plan: list[str], dice: random.Random) -> tuple[int, list[Row]]:
+    """Send the items through while the plan is carried out; how many were taken, and what happened when."""
+    began, rows = time.monotonic(), []
+
+    def note(what: str) -> None:
+        counts = product.counts()
+        rows.append((f"{time.monotonic() - began:.0f} s", what, f"{counts[State.STORED]} + {counts[State.DEAD]} dead"))
+        print(f"{rows[-1][0]:>8}  {what:<28} {rows[-1][2]}", file=sys.stderr, flush=True)
+
+    taken = acknowledge(product, items)
+    note(f"{taken} acknowledged")
+    last = time.monotonic()
+    for number, name in enumerate(plan, 1):
+        goal = taken * number / (len(plan) + 1)
+        while time.monotonic() - last < PATIENCE:
+            counts = product.counts()
+            if counts[State.STORED] + counts[State.DEAD] >= goal:
+                break
+            time.sleep(0.5)
+        strike(product, name)
+        note("worker stopped for 30 s" if name == "hang" else f"kill -9 {name}")
+        last = time.monotonic()
+        time.sleep(dice.uniform(1, 5))
+    note("all confirmed" if product.wait_until_confirmed(3600) else "NOT all confirmed in an hour")
+    return taken, rows
+
+
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--documents", type=int, default=50_000)
+    parser.add_argument("--input", type=Path, help="JSONL, CSV, … of real wires, instead of made-up documents")
+    parser.add_argument("--documents", type=int, default=50_000, help="of the input, at most")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--hangs", type=int, default=1, help="times that a worker is stopped for a while")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path)
-    arguments = parser.parse_args()
-    dice = random.Random(arguments.seed)
-    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="fengxiang-chaos-"))
+    options = parser.parse_args(arguments)
+    if options.input and not options.input.exists():
+        parser.error(f"{options.input}: no such file")
+    dice = random.Random(options.seed)
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="fengxiang-chaos-"))
     product = Product(folder / "var")
-    plan = ["hang"] * arguments.hangs + [pick(dice) for _ in range(arguments.kills)]
+    plan = ["hang"] * options.hangs + list(islice(cycle(VICTIMS), options.kills))
     dice.shuffle(plan)
-    started = time.monotonic()
-
-    def say(text: str) -> None:
-        print(f"{time.monotonic() - started:7.1f} s  {text}", flush=True)
-
+    items: Iterator[Item] = (
+        wires(options.input, options.documents) if options.input else map(make_document, range(options.documents))
+    )
     with product.running():
-        for first in range(0, arguments.documents, CHUNK):
-            product.add(first, min(first + CHUNK, arguments.documents))
-        say(f"{arguments.documents} documents acknowledged")
-        share, last, done = arguments.documents / (len(plan) + 1), time.monotonic(), 0
-        while plan:
-            counts = product.counts()
-            settled = counts[State.STORED] + counts[State.DEAD]
-            if settled >= share * (done + 1) or time.monotonic() - last > PATIENCE:
-                name = plan.pop()
-                done, last = done + 1, time.monotonic()
-                say(f"{settled} confirmed; {'stopping the worker for 30 s' if name == 'hang' else f'kill -9 {name}'}")
-                if name == "hang":
-                    product.signal("worker", signal.SIGSTOP)
-                    time.sleep(30)
-                    product.signal("worker", signal.SIGCONT)
-                else:
-                    product.signal(name)
-            time.sleep(dice.uniform(1, 5))
-        finished = product.wait_until_confirmed(3600)
-        say(f"confirmed: {product.counts()}")
-        wrong = check(product, arguments.documents) if finished else ["not everything was confirmed in an hour"]
-        for line in wrong:
-            say(f"WRONG: {line}")
-        say("clean" if not wrong else "not clean")
-        say(f"logs and data in {folder}")
+        taken, rows = run(product, items, plan, dice)
+        wrong = check(product, taken, None if options.input else expected_companies(taken))
+        print("\n| when | what | confirmed |\n|---|---|---|")
+        for row in rows:
+            print(f"| {' | '.join(row)} |")
+        print("\n| table or view | rows | distinct |\n|---|---|---|")
+        for name, number, distinct in tallies(product):
+            print(f"| {name} | {number} | {distinct} |")
+    for line in wrong:
+        print(f"WRONG: {line}")
+    print(f"\n{'not clean' if wrong else 'clean: in = stored + dead, nothing twice, audit clean'} ({folder})")
     return 1 if wrong else 0
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 
 class Proxy:
-    """Forwards to `port` of loopback. `delay`: seconds before each part of a reply; `lose`: replies to lose.
+    """Forwards to `port` of loopback. `delay`: seconds before each part of a reply; `lose`: replies to inserts to lose.
 
     A reply is lost after the server has done what it was asked: the connection breaks, and the client can't know.
     """
@@ -32,18 +32,24 @@ class Proxy:
             while True:
                 client, _ = self._server.accept()
                 server = socket.create_connection(("127.0.0.1", self._target))
-                threading.Thread(target=self._pump, args=(client, server, False), daemon=True).start()
-                threading.Thread(target=self._pump, args=(server, client, True), daemon=True).start()
+                inserting = threading.Event()
+                threading.Thread(target=self._pump, args=(client, server, inserting, False), daemon=True).start()
+                threading.Thread(target=self._pump, args=(server, client, inserting, True), daemon=True).start()
 
-    def _pump(self, source: socket.socket, target: socket.socket, reply: bool) -> None:
+    def _pump(self, source: socket.socket, target: socket.socket, inserting: threading.Event, reply: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
                 if reply:
                     time.sleep(self.delay)
-                    if self.lose and data.startswith(b"HTTP/1.1 200"):
+                    if self.lose and inserting.is_set() and data.startswith(b"HTTP/1.1 200"):
                         self.lose -= 1
                         self.lost += 1
                         break
+                else:  # head and body may come apart
+                    if data.startswith((b"POST ", b"GET ")):
+                        inserting.clear()
+                    if b"INSERT INTO" in data:
+                        inserting.set()
                 target.sendall(data)
         for end in (source, target):
             with suppress(OSError):

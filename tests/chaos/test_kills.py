@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ingest.outbox import State
-from tests.chaos.harness import Product, check
+from tests.chaos.harness import Product, check, expected_companies
 from tests.stream.stack import within
 
 DOCUMENTS = 1001
@@ -34,4 +34,4 @@ def test_what_was_acknowledged_is_stored_or_dead_whatever_dies(tmp_path: Path) -
             assert product.signal(name), f"{name} does not run:\n{product.log()}"
         assert added == DOCUMENTS
         assert product.wait_until_confirmed(300), f"{product.counts()}\n{product.log()}"
-        assert check(product, DOCUMENTS) == [], product.log()
+        assert check(product, DOCUMENTS, expected_companies(DOCUMENTS)) == [], product.log()
