@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
-from itertools import batched, cycle, islice
+from itertools import cycle, islice
 from pathlib import Path
 
 from ingest.drain import outbox_of
@@ -50,8 +50,11 @@ def wires(path: Path, limit: int) -> Iterator[Item]:
 
 def acknowledge(product: Product, items: Iterator[Item]) -> int:
     """Hand everything to the outbox; how much it took."""
+    taken = 0
     with closing(outbox_of(product.settings)) as outbox:
-        return sum(outbox.add(chunk).new for chunk in batched(items, CHUNK))
+        while chunk := list(islice(items, CHUNK)):
+            taken += outbox.add(chunk).new
+    return taken
 
 
 def strike(product: Product, name: str, patience: float = 120.0) -> None:
