@@ -8,10 +8,7 @@ stores the same rows again.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from time import sleep
 
 from clickhouse_connect.driver.client import Client
 from kafka import KafkaProducer
@@ -29,13 +26,12 @@ from stream.queries import (
     requested,
 )
 from stream.records import DOCUMENTS, BadMessage, decode
-from stream.store import StoreAway, first_line
+from stream.store import first_line
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 50  # letters sent before they are marked: their originals may be large
 SEND_SECONDS = 60
-MAX_PAUSE = 60.0
 
 
 class Resent(Struct, frozen=True):
@@ -84,41 +80,3 @@ def carry_out(client: Client, open_producer: Callable[[], KafkaProducer]) -> lis
         finish_request(client, request, "done", sent=done.sent, skipped=len(done.skipped), detail=why)
         log.info("replayed %d dead letters for %r, skipped %d", done.sent, request.by, len(done.skipped))
     return requests
-
-
-class Resender(threading.Thread):
-    """Carries out what editors ask for, every `interval` seconds while `active`.
-
-    connect: a client of its own, or `StoreAway`; open_producer: to Kafka, or `KafkaError`.
-    """
-
-    def __init__(
-        self,
-        connect: Callable[[], Client],
-        open_producer: Callable[[], KafkaProducer],
-        *,
-        active: Callable[[], bool],
-        interval: float = 2.0,
-    ) -> None:
-        super().__init__(name="resend", daemon=True)
-        self._connect, self._open_producer, self._active, self._interval = connect, open_producer, active, interval
-        self._client: Client | None = None
-
-    def run(self) -> None:
-        pause = self._interval
-        while True:
-            sleep(pause)
-            if not self._active():
-                continue
-            try:
-                self._client = self._client or self._connect()
-                carry_out(self._client, self._open_producer)
-                pause = self._interval
-            except Exception as error:  # noqa: BLE001 - the requests wait; the stream goes on
-                pause = min(2 * pause, MAX_PAUSE)
-                words = str(error) if isinstance(error, StoreAway) else first_line(error)
-                log.warning("dead letters are not replayed now: %s", words)
-                with suppress(Exception):
-                    if self._client:
-                        self._client.close()
-                self._client = None

@@ -12,21 +12,14 @@ makes no count wrong.
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from time import monotonic, sleep
 
 from clickhouse_connect.driver.client import Client
 
 from models.trading import BOUNDS, SHANGHAI, is_trading_day
 from stream.rows import moment_of
-from stream.store import StoreAway, first_line
-
-log = logging.getLogger(__name__)
 
 OVERLAP = 30_000_000  # microseconds: inserts that were under way when the last refresh began
 DAYS_AT_ONCE = 31  # bounds the memory of one statement
@@ -87,6 +80,12 @@ class Due:
     hours: Sequence[int]  # seconds since 1970
     reached: int  # microseconds since 1970
     version: int
+
+
+def keep_up(client: Client, *, minute_days: int) -> None:
+    """Refresh what is due. minute_days: how long minutes are kept."""
+    if (work := due(client)).hours:
+        refresh(client, work, minute_days=minute_days)
 
 
 def due(client: Client) -> Due:
@@ -150,43 +149,3 @@ def _buckets() -> str:
         f"('{step}', toDateTime64({bucket}, 3, 'Asia/Shanghai'), {name})" for step, (bucket, name) in parts.items()
     )
     return f"[{', '.join(tuples)}]"
-
-
-class Refresher(threading.Thread):
-    """Refreshes every `interval` seconds while `active`, less often where a refresh takes long.
-
-    connect: a client of its own, or `StoreAway`; minute_days: how long minutes are kept.
-    """
-
-    def __init__(
-        self,
-        connect: Callable[[], Client],
-        *,
-        active: Callable[[], bool],
-        minute_days: int,
-        interval: float = 5.0,
-    ) -> None:
-        super().__init__(name="trends", daemon=True)
-        self._connect, self._active, self._minute_days, self._interval = connect, active, minute_days, interval
-        self._client: Client | None = None
-
-    def run(self) -> None:
-        pause = self._interval
-        while True:
-            sleep(pause)
-            if not self._active():
-                continue
-            began = monotonic()
-            try:
-                self._client = self._client or self._connect()
-                if (work := due(self._client)).hours:
-                    refresh(self._client, work, minute_days=self._minute_days)
-            except Exception as error:  # noqa: BLE001 - the trends wait; the stream goes on
-                log.warning(
-                    "trends are not refreshed: %s", error if isinstance(error, StoreAway) else first_line(error)
-                )
-                with suppress(Exception):
-                    if self._client:
-                        self._client.close()
-                self._client = None
-            pause = max(self._interval, 10 * (monotonic() - began))

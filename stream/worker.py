@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Set
 from contextlib import suppress
+from functools import partial
 from typing import Any, NoReturn
 
 import faust
@@ -18,12 +19,13 @@ from deploy.settings import Settings
 from stream import metrics
 from stream.analyse import Analyser
 from stream.app import Agents
+from stream.chores import Chore
 from stream.health import serve
 from stream.log import Log, LogAway, open_producer
 from stream.records import ANALYSES, DEAD, DOCUMENTS
-from stream.resend import Resender
+from stream.resend import carry_out
 from stream.store import connect
-from stream.trends import Refresher
+from stream.trends import keep_up
 from stream.watchdog import Watchdog, judge
 
 log = logging.getLogger(__name__)
@@ -75,15 +77,22 @@ class Worker:
             # Native code that hangs with Python's lock stops the watchdog, too; this timer needs no lock.
             beat=lambda: faulthandler.dump_traceback_later(settings.stream.hang_seconds + BEAT_SECONDS, exit=True),
         ).start()
-        Refresher(
+        Chore(
+            "trends",
+            partial(keep_up, minute_days=settings.stream.minute_days),
             lambda: connect(settings, writer=True),
             active=lambda: any(topic == ANALYSES for topic, _ in self._assigned()),
-            minute_days=settings.stream.minute_days,
+            interval=5.0,
+            trouble="trends are not refreshed",
+            share=0.1,
         ).start()
-        Resender(
+        Chore(
+            "resend",
+            partial(carry_out, open_producer=lambda: open_producer(settings)),
             lambda: connect(settings, writer=True),
-            lambda: open_producer(settings),
             active=lambda: (DOCUMENTS, 0) in self._assigned(),  # of all workers one
+            interval=2.0,
+            trouble="dead letters are not replayed now",
         ).start()
         metrics.READY.set_function(lambda: not self._ready())
         log.info("joining the workers of %s", ",".join(settings.kafka_servers))
