@@ -37,6 +37,11 @@ def time_axis(step: int, column: str = "at") -> alt.X:
     return alt.X(f"{column}:T", title=None, axis=axis)
 
 
+def count_axis(grid: bool = True) -> alt.Axis:
+    """An axis of counts: whole numbers, however few."""
+    return alt.Axis(tickCount=4, tickMinStep=1, grid=grid)
+
+
 def figure(title: str, chart: Any, query: Query, frame: pd.DataFrame, key: str, note: str = "") -> None:
     """Show a chart in its frame, or that there is nothing to chart."""
     with st.container(border=True, key=f"figure-{key}"):
@@ -92,7 +97,7 @@ def tone_chart(frame: pd.DataFrame, step: int, height: int = 250) -> Any:
         .encode(
             x=time_axis(step),
             x2="until:T",
-            y=alt.Y("n:Q", title=say("count"), stack=True, axis=alt.Axis(tickCount=4, grid=True)),
+            y=alt.Y("n:Q", title=say("count"), stack=True, axis=count_axis()),
             color=alt.Color(
                 "label:N",
                 title=None,
@@ -147,6 +152,7 @@ def heat_chart(frame: pd.DataFrame, order: list[str], scope: Scope, height: int 
     data = frame.assign(name=frame["theme"].map(theme_name))
     fine = scope.step <= 60
     labels = alt.Axis(
+        values=None if fine else [at for at in scope.ticks() if at.endswith("T00:00:00")],
         labelExpr="slice(datum.value, 5, 10)" if not fine else "slice(datum.value, 11, 16)",
         labelOverlap="greedy",
         labelAngle=0,
@@ -193,7 +199,7 @@ def lines_chart(frame: pd.DataFrame, order: list[str], scope: Scope, height: int
         .mark_line(interpolate="monotone", strokeWidth=2, point=alt.OverlayMarkDef(size=18))
         .encode(
             x=time_axis(scope.step),
-            y=alt.Y("n:Q", title=say("count"), axis=alt.Axis(tickCount=4)),
+            y=alt.Y("n:Q", title=say("count"), axis=count_axis()),
             color=alt.Color(
                 "name:N",
                 title=None,
@@ -222,7 +228,7 @@ def bars_chart(frame: pd.DataFrame, label: str, height: int | None = None) -> An
         alt.Chart(frame)
         .mark_bar(cornerRadiusEnd=3, height={"band": 0.72})
         .encode(
-            x=alt.X("n:Q", title=None, axis=alt.Axis(tickCount=4, grid=False)),
+            x=alt.X("n:Q", title=None, axis=count_axis(grid=False)),
             y=alt.Y(f"{label}:N", sort=None, title=None, axis=alt.Axis(labelLimit=130, ticks=False, domain=False)),
             color=alt.Color(
                 "tone:Q",

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -115,6 +116,7 @@ class Analyser:
             model=str(description.get("version", "")),
             taxonomy=taxonomy.version,
             securities=str(getattr(linker, "version", "")),
+            code=version("fengxiang"),
         )
         encoder = Encoder(folder, threads=threads, device=device, batch_size=batch_size)
         heads, ngrams = Heads(folder / "heads.npz"), Ngrams(folder / "ngrams.npz")

@@ -6,6 +6,7 @@ import json
 from datetime import datetime
 
 import altair as alt
+import pandas as pd
 import streamlit as st
 
 from dashboard import blocks, charts, lists
@@ -69,7 +70,7 @@ def _rate() -> None:
         .encode(
             x=alt.X("at:T", title=None, axis=alt.Axis(format="%H:%M", tickCount=6)),
             y=alt.Y("n:Q", title=say("documents")),
-            color=alt.Color("source:N", title=None, legend=alt.Legend(orient="top")),
+            color=alt.Color("source:N", title=None, legend=alt.Legend(orient="top", columns=4)),
             tooltip=[alt.Tooltip("at:T", format="%Y-%m-%d %H:%M", title=say("time")), "source:N", "n:Q"],
         )
         .add_params(charts.zoom())
@@ -145,7 +146,7 @@ def _offsets() -> None:
     table = read(query, kept=True)
     with st.container(border=True):
         charts.head(say("offsets"), query, table, "offsets", say("offsets_note"))
-        st.dataframe(table, hide_index=True, key="table-offsets")
+        _listed(table, "offsets")
 
 
 def _corrections() -> None:
@@ -170,10 +171,16 @@ def _versions() -> None:
         query = sql.versions()
         table = read(query, kept=True)
         charts.head(say("versions"), query, table, "versions")
-        st.dataframe(table, hide_index=True, key="table-versions")
+        _listed(table, "versions")
     with right:
         query = sql.storage()
         table = read(query)
         charts.head(say("storage"), query, table, "storage")
         sizes = table.assign(bytes=(table["bytes"].astype(float) / 1e6).round(1)).rename(columns={"bytes": "MB"})
-        st.dataframe(sizes, hide_index=True, key="table-storage")
+        _listed(sizes, "storage")
+
+
+def _listed(table: pd.DataFrame, key: str) -> None:
+    """A table that sorts and searches, its columns named in the reader's language."""
+    named = {str(column): say(f"column_{column}") for column in table.columns if column != "MB"}
+    st.dataframe(table, column_config=named, hide_index=True, key=f"table-{key}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +25,13 @@ def test_every_word_that_is_said_is_in_both_languages() -> None:
     for key, (zh, en) in WORDS.items():
         assert zh and en, key
         assert set(re.findall(r"{(\w+)}", zh)) == set(re.findall(r"{(\w+)}", en)), key
+
+
+def test_no_key_is_given_two_meanings() -> None:
+    pages = sorted(Path(dashboard.__file__).parent.glob("catalogue*.py"))
+    keys = [key for page in pages for key in re.findall(r'^    "(\w+)": \(', page.read_text("utf-8"), re.MULTILINE)]
+    assert set(keys) == set(WORDS)
+    assert [key for key, times in Counter(keys).items() if times > 1] == []
 
 
 def test_no_word_is_left_unsaid() -> None:
@@ -48,6 +56,7 @@ def test_no_word_is_left_unsaid() -> None:
         "why_",
         "reports_",
         "stage_",
+        "column_",
     )
     unsaid = [key for key in WORDS if key not in mentioned and not key.startswith(made_up)]
     assert not unsaid

@@ -28,7 +28,7 @@ def test_an_analysis_carries_versions_time_and_stage_timings(analyser: Analyser)
     (found,) = analyser.analyse([document("某公司召开股东会")])
     assert found.id == "d"
     assert found.analysed_at == NOW
-    assert found.versions.model and found.versions.taxonomy and found.versions.securities
+    assert found.versions.model and found.versions.taxonomy and found.versions.securities and found.versions.code
     assert found.timings["read"] > 0
 
 
