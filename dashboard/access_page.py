@@ -47,13 +47,13 @@ def account() -> None:
 def _sign_in() -> None:
     if load().dashboard.access == "password":
         link = html('<a href="{to}" target="_self">{text}</a>', to=SIGN_IN, text=say("sign_in"))
-        panel(html("{state}{link}", state=empty("🔒", say("signed_out"), ""), link=link), "sign-in")
+        panel(html("{state}{link}", state=empty("lock", say("signed_out"), ""), link=link), "sign-in")
     elif st.user.is_logged_in:
         address = str(st.user.to_dict().get("email", ""))
-        panel(empty("🔒", say("not_listed"), say("not_listed_hint"), address), "sign-in")
+        panel(empty("lock", say("not_listed"), say("not_listed_hint"), address), "sign-in")
         st.button(say("sign_in"), on_click=st.login, type="primary")
     else:
-        panel(empty("🔒", say("sign_in_first"), ""), "sign-in")
+        panel(empty("lock", say("sign_in_first"), ""), "sign-in")
         st.button(say("sign_in"), on_click=st.login, type="primary")
 
 

@@ -182,10 +182,10 @@ def kind_name(kind: str) -> str:
 
 
 def empty(icon: str, title: str, hint: str, detail: str = "") -> Markup:
-    """A page or a block that has nothing to show, and what to do about it."""
+    """A page or a block that has nothing to show, and what to do about it. `icon`: a Material symbol's name."""
     return html(
-        '<div class="fx-state"><div class="i">{icon}</div><h3>{title}</h3><p>{hint}</p><p><small>{detail}</small>'
-        "</p></div>",
+        '<div class="fx-state"><div class="i" aria-hidden="true">{icon}</div><h3>{title}</h3><p>{hint}</p>'
+        "<p><small>{detail}</small></p></div>",
         icon=icon,
         title=title,
         hint=hint,

@@ -257,6 +257,7 @@ WORDS: dict[str, tuple[str, str]] = {
     # search
     "search_words": ("检索词", "Words"),
     "search_placeholder": ("检索标题与正文，多个词以空格分开", "Words in title or body, separated by spaces"),
+    "search_all_times": ("在全部时间中检索", "Search all times"),
     "first_only": ("只看首发", "First copies only"),
     "found": ("{n} 篇文档，{stories} 个事件", "{n} documents, {stories} stories"),
     # sql

@@ -54,7 +54,7 @@ def view() -> View:
     """The toolbar. Where there is nothing to show, a designed state and `NothingToShow`."""
     span = extent()
     if span is None:
-        waiting("empty", "🗞️", say("empty"), say("empty_hint"))
+        waiting("empty", "newspaper", say("empty"), say("empty_hint"))
         raise NothingToShow
     first, newest = span
     with st.container(horizontal=True, vertical_alignment="center", key="toolbar"):
@@ -86,11 +86,11 @@ def guarded(page: Callable[[], None]) -> None:
     except NothingToShow:
         pass
     except StoreError as error:
-        icon = {"away": "🔌", "unready": "🧱"}.get(error.kind, "⚠️")
+        icon = {"away": "power_off", "unready": "construction"}.get(error.kind, "warning")
         waiting(error.kind, icon, say(error.kind), say(f"{error.kind}_hint"), str(error))
     except Exception as error:
         LOG.exception("a page failed")
-        panel(empty("⚠️", say("failed"), say("failed_hint"), type(error).__name__), "failed")
+        panel(empty("warning", say("failed"), say("failed_hint"), type(error).__name__), "failed")
 
 
 def waiting(shown: str, icon: str, title: str, hint: str, detail: str = "") -> None:

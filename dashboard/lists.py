@@ -42,7 +42,7 @@ def documents(
     limit = more(key)
     found = rows(read(sql.listed(scope, filter_, order, limit)))
     if not found:
-        panel(blocks.empty("🔎", say("nothing"), say("nothing_hint")), f"{key}-none")
+        panel(blocks.empty("search_off", say("nothing"), say("nothing_hint")), f"{key}-none")
         return
     words = filter_.text.split()
     passages: dict[str, str] = {}

@@ -38,7 +38,9 @@ def page() -> None:
             _one(stored, known, me)
             return
         if wanted:
-            panel(blocks.empty("🔔", say("no_subscription"), say("no_subscription_hint"), wanted), "none")
+            panel(
+                blocks.empty("notifications_off", say("no_subscription"), say("no_subscription_hint"), wanted), "none"
+            )
             return
         tab = state.segments(say("page_alerts"), "alerts", TABS, "list", lambda key: say(f"alerts_{key}"))
         {"list": _list, "log": _log, "channels": _channels, "exchange": _exchange}[tab](known, me)
@@ -66,7 +68,7 @@ def _list(known: list[Stored], me: str) -> None:
     else:
         panel(html('<span class="fx-soft">{t}</span>', t=say("read_only")), "readonly")
     if not known:
-        panel(blocks.empty("🔔", say("no_subscriptions"), say("no_subscriptions_hint")), "none")
+        panel(blocks.empty("notifications_off", say("no_subscriptions"), say("no_subscriptions_hint")), "none")
         return
     lines = [_line(stored, *counts.get(stored.subscription.id, (0, None)), now=now) for stored in known]
     head = html(

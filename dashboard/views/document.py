@@ -23,7 +23,7 @@ def page() -> None:
     id_ = str(st.query_params.get("id", ""))
     found = rows(read(sql.whole(id_))) if id_ else []
     if not found:
-        panel(blocks.empty("📄", say("no_document"), say("no_document_hint"), id_), "none")
+        panel(blocks.empty("description", say("no_document"), say("no_document_hint"), id_), "none")
         return
     document, names = found[0], frame.names()
     mentions, themes = rows(read(sql.mentions_of(id_))), rows(read(sql.themes_of(id_)))

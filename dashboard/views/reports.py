@@ -52,7 +52,7 @@ def _listed(scope: Scope) -> None:
     table = read(query)
     charts.head(say("reports_list"), query, table, "reports", say("reports_note", n=len(table)))
     if table.empty:
-        panel(blocks.empty("📑", say("no_reports"), say("nothing_hint")), "reports-none")
+        panel(blocks.empty("article", say("no_reports"), say("nothing_hint")), "reports-none")
         return
     panel(
         html('<div class="fx-cards fx-wide">{c}</div>', c=join(_card(row, scope) for row in rows(table.head(60)))),
@@ -108,7 +108,7 @@ def _advice(scope: Scope) -> None:
     table = read(query)
     charts.head(say("reports_advice"), query, table, "advice", say("advice_note"))
     if table.empty:
-        panel(blocks.empty("📑", say("no_reports"), say("nothing_hint")), "advice-none")
+        panel(blocks.empty("article", say("no_reports"), say("nothing_hint")), "advice-none")
         return
     lines = [
         html(

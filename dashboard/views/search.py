@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import blocks, frame, lists, state
 from dashboard.charts import numbers
 from dashboard.client import read
-from dashboard.panel import panel
+from dashboard.panel import link, panel
 from dashboard.queries import documents as sql
-from dashboard.safe import plain
+from dashboard.query import SHANGHAI
+from dashboard.safe import html, plain
 from dashboard.text import number, say, theme_ids, theme_name
 
 KINDS = ("wire", "news", "announcement", "report")
@@ -71,6 +73,14 @@ def page() -> None:
         export = sql.listed(view.scope, filter_, order, EXPORT)
         numbers(export, read(export), "search")
     lists.documents(view.scope, filter_, "search", names, order)
+    if not found["documents"] and filter_ != sql.Filter() and view.scope.start > view.first:
+        panel(html('<p class="fx-center">{link}</p>', link=_everywhere(view)), "everywhere")
+
+
+def _everywhere(view: frame.View) -> Markup:
+    """The same search over all times: most who search an archive don't mean the window of their charts."""
+    days = ",".join(at.astimezone(SHANGHAI).date().isoformat() for at in (view.first, view.newest))
+    return link("search", say("search_all_times"), **{**st.query_params.to_dict(), "w": "custom", "days": days})
 
 
 def _several(key: str, options: Collection[str], names: Callable[[str], str], width: int, label: str = "") -> list[str]:

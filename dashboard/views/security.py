@@ -25,7 +25,7 @@ def page() -> None:
     scope, names = view.scope, frame.names()
     code = _choose(scope, names)
     if not code:
-        panel(blocks.empty("🏷️", say("nothing"), say("nothing_hint")), "none")
+        panel(blocks.empty("label_off", say("nothing"), say("nothing_hint")), "none")
         return
     back = scope.usual_windows(view.first)
     _summary(scope, code, names, back)

@@ -42,7 +42,7 @@ def page() -> None:
     table = read(query)
     charts.head(say("page_stories"), query, table, "stories", say("stories_note"))
     if table.empty:
-        panel(blocks.empty("🗂️", say("nothing"), say("nothing_hint")), "stories-none")
+        panel(blocks.empty("folder_off", say("nothing"), say("nothing_hint")), "stories-none")
         return
     lists.stories(rows(table), names, view.scope.end, "stories")
     lists.more_button("stories", len(table), limit)
@@ -54,7 +54,7 @@ def _one(story: str, names: dict[str, str], view: frame.View) -> None:
     table = read(query)
     back = link("stories", say("back_to_stories"), css="fx-chip")
     if table.empty:
-        panel(html("{b}{e}", b=back, e=blocks.empty("🗂️", say("no_story"), say("nothing_hint"))), "story-none")
+        panel(html("{b}{e}", b=back, e=blocks.empty("folder_off", say("no_story"), say("nothing_hint"))), "story-none")
         return
     found = rows(table)
     first, last = found[0], found[-1]

@@ -1,5 +1,4 @@
-"""Every page in a real browser"
-": right numbers, links, languages, live updates, downloads, nothing rendered from a text."""
+"""Every page in a real browser: numbers, links, languages, live updates, downloads; nothing rendered from a text."""
 
 from __future__ import annotations
 
@@ -175,6 +174,18 @@ def test_search_finds_marks_and_filters(page: Page, world: World) -> None:
     assert "版号" in page.locator(".st-key-panel-search mark").all_inner_texts()
     opened(page, world, f"search?q=版号&tone=negative&{WIDE}")
     n = scalar(world, f"SELECT uniqExact(id) FROM documents FINAL WHERE sentiment = 'negative' AND {where}")
+    expect(page.get_by_text(f"{n} 篇文档")).to_be_visible()
+
+
+def test_a_search_without_a_hit_leads_to_all_times(page: Page, world: World) -> None:
+    opened(page, world, "search?q=版号&w=1h&kinds=wire")
+    expect(page.get_by_text("0 篇文档")).to_be_visible()
+    page.get_by_role("link", name="在全部时间中检索").click()
+    n = scalar(
+        world,
+        "SELECT uniqExact(id) FROM documents FINAL"
+        " WHERE (position(title, '版号') > 0 OR position(body, '版号') > 0) AND kind = 'wire'",
+    )
     expect(page.get_by_text(f"{n} 篇文档")).to_be_visible()
 
 
