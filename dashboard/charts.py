@@ -148,12 +148,13 @@ def noted(chart: Any, notes: Mapping[str, str], step: int) -> Any:
 
 
 def heat_chart(frame: pd.DataFrame, order: list[str], scope: Scope, height: int = 250) -> Any:
-    """Themes by time, the colour says how many. Columns: theme, at, n, tone."""
+    """Themes by time, the depth of one colour says how many. Columns: theme, at, n, tone."""
     data = frame.assign(name=frame["theme"].map(theme_name))
     fine = scope.step <= 60
     labels = alt.Axis(
-        values=None if fine else [at for at in scope.ticks() if at.endswith("T00:00:00")],
-        labelExpr="slice(datum.value, 5, 10)" if not fine else "slice(datum.value, 11, 16)",
+        labelExpr="slice(datum.value, 11, 16)"
+        if fine
+        else "slice(datum.value, 11) == '00:00:00' ? slice(datum.value, 5, 10) : ''",
         labelOverlap="greedy",
         labelAngle=0,
         ticks=False,
@@ -174,7 +175,7 @@ def heat_chart(frame: pd.DataFrame, order: list[str], scope: Scope, height: int 
             color=alt.Color(
                 "n:Q",
                 title=None,
-                scale=alt.Scale(type="sqrt", range=["#3b82f61c", "#3b82f6", "#f59e0b", "#ef4444"]),
+                scale=alt.Scale(type="sqrt", range=["#3b82f61c", "#3b82f6", "#c7dcff" if look.dark() else "#172f6e"]),
                 legend=alt.Legend(orient="top", gradientThickness=8, gradientLength=120, tickCount=3),
             ),
             tooltip=[
