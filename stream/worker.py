@@ -72,6 +72,7 @@ class Worker:
             epochs=epochs,
             pulses=agents.pulses,
             assigned=self._assigned,
+            joining=lambda: any(app.rebalancing for app in agents.apps),
             end=fatal,
             observe=metrics.lag,
             # Native code that hangs with Python's lock stops the watchdog, too; this timer needs no lock.
