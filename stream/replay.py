@@ -3,6 +3,7 @@
 The documents are read from the store, in the order of their publication, and sent to `fengxiang.documents` marked as
 history, so that nobody is alerted. Their new analyses replace the old ones; `analysis_history` keeps both.
 A replay that was cut off goes on where it stopped: what it has sent, or what was analysed since it began, is left out.
+`stream.replay_log` reads them from Kafka instead.
 """
 
 from __future__ import annotations
@@ -60,6 +61,16 @@ def count(client: Client, selection: Selection, cursor: Cursor) -> int:
     """How many documents are still to be sent."""
     sql = f"SELECT count() FROM documents FINAL WHERE {_WHERE} AND {_AFTER}"
     return int(client.query(sql, parameters=_values(selection, cursor)).result_rows[0][0])
+
+
+def held(client: Client, selection: Selection) -> tuple[list[str], list[str]]:
+    """Themes that documents of the window have, and the versions of the models that analysed them."""
+    sql = """
+        SELECT arraySort(groupUniqArrayArray(themes)), arraySort(groupUniqArray(model_version)) FROM documents FINAL
+        WHERE published_at >= {start:DateTime64(3, 'UTC')} AND published_at < {end:DateTime64(3, 'UTC')}"""
+    values = {name: _text(getattr(selection, name)) for name in ("start", "end")}
+    themes, versions = client.query(sql, parameters=values).result_rows[0]
+    return list(themes), list(versions)
 
 
 def pages(client: Client, selection: Selection, cursor: Cursor) -> Iterator[tuple[list[Document], Cursor]]:

@@ -2,12 +2,8 @@
 
 A sum that is carried along is wrong as soon as a document is stored twice, comes late or changes its themes, and
 distinct stories don't add up at all. So nothing is carried along: the hours and days of which something was stored, or
-corrected by a reader, since the last refresh are counted anew, from the views that hold the corrections, and what no
-longer has a count gets a tombstone. How far the refreshes have come is noted last, so that one that was cut off is done
-again.
-
-Times are the store's own, and a refresh's version is above the last one's: a clock that is set back, here or there,
-makes no count wrong.
+corrected by a reader, since the last refresh (`stream.refreshes`) are counted anew, from the views that hold the
+corrections, and what no longer has a count gets a tombstone.
 """
 
 from __future__ import annotations
@@ -19,9 +15,10 @@ from datetime import date, datetime, time, timedelta
 from clickhouse_connect.driver.client import Client
 
 from models.trading import BOUNDS, SHANGHAI, is_trading_day
+from stream.refreshes import note, reach
 from stream.rows import moment_of
 
-OVERLAP = 30_000_000  # microseconds: inserts that were under way when the last refresh began
+NOTES = "trend_refreshes"
 DAYS_AT_ONCE = 31  # bounds the memory of one statement
 
 # Dimension -> the table of truth as corrected, its column, and the column of the document's id.
@@ -29,12 +26,9 @@ _DIMENSIONS = {
     "theme": ("document_themes_now", "theme", "document_id"),
     "security": ("mentions_now", "code", "document_id"),
     "source": ("documents_now", "source", "id"),
+    "sentiment": ("documents_now", "sentiment", "id"),
 }
 _MINUTES = "toHour(published_at) * 60 + toMinute(published_at)"
-_REACHED = """
-SELECT toUnixTimestamp64Micro(now64(6)), toUnixTimestamp64Micro(argMax(reached, version)), max(version)
-FROM trend_refreshes
-"""
 _TOUCHED = """
 SELECT DISTINCT toUnixTimestamp(toStartOfHour(published_at)) AS hour FROM (
     SELECT published_at FROM documents WHERE stored_at >= fromUnixTimestamp64Micro({since:Int64})
@@ -44,12 +38,14 @@ SELECT DISTINCT toUnixTimestamp(toStartOfHour(published_at)) AS hour FROM (
 """
 _COUNT = """
 INSERT INTO trends
-    (step, dimension, key, bucket, session, mentions, documents, stories, publishers, sentiment_score,
-     positive, neutral, negative, expires_on, version)
-WITH bucket_of.1 AS step, bucket_of.2 AS bucket, bucket_of.3 AS session
+    (step, dimension, key, bucket, session, mentions, documents, stories, publishers, sentiment_score, story_score,
+     publisher_score, positive, neutral, negative, expires_on, version)
+WITH bucket_of.1 AS step, bucket_of.2 AS bucket, bucket_of.3 AS session,
+    if(story_id = '', {id}, story_id) AS story, toString(if(publisher = '', source, publisher)) AS teller
 SELECT step, '{dimension}', {key} AS key, bucket, session,
-    count(), uniqExact({id}), uniqExact(if(story_id = '', {id}, story_id)),
-    uniqExact(if(publisher = '', source, publisher)), avg(sentiment_score),
+    count(), uniqExact({id}), uniqExact(story), uniqExact(teller), avg(sentiment_score),
+    arrayAvg(mapValues(avgMap(map(story, sentiment_score)))),
+    arrayAvg(mapValues(avgMap(map(teller, sentiment_score)))),
     countIf(sentiment = 'positive'), countIf(sentiment = 'neutral'), countIf(sentiment = 'negative'),
     if(step = 'minute', toDate(bucket) + {{minute_days:UInt16}}, toDate('2149-06-06')), {{version:UInt64}}
 FROM {table} ARRAY JOIN {buckets} AS bucket_of
@@ -90,11 +86,9 @@ def keep_up(client: Client, *, minute_days: int) -> None:
 
 def due(client: Client) -> Due:
     """The hours of which something was stored or corrected since the last refresh, overlap included."""
-    now, reached, version = client.query(_REACHED).result_rows[0]
-    # Of a store whose clock was set back, what was stored since then has times before `reached`.
-    since = max(0, min(reached, now) - OVERLAP)
+    since, reached, version = reach(client, NOTES)
     rows = client.query(_TOUCHED, parameters={"since": since}).result_rows
-    return Due([row[0] for row in rows], now, max(now, version + 1))
+    return Due([row[0] for row in rows], reached, version)
 
 
 def refresh(client: Client, due: Due, *, minute_days: int) -> None:
@@ -120,7 +114,7 @@ def refresh(client: Client, due: Due, *, minute_days: int) -> None:
             sql = _COUNT.format(dimension=dimension, table=table, key=key, id=id_, buckets=_buckets())
             client.command(sql, parameters=values)
         client.command(_BURY, parameters=values)
-    client.insert("trend_refreshes", [[moment_of(due.reached), due.version]], column_names=["reached", "version"])
+    note(client, NOTES, due.reached, due.version)
 
 
 def _midnight(day: date) -> int:

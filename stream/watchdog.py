@@ -1,7 +1,8 @@
 """Ends a worker that can't go on by itself, so that its supervisor starts a fresh one.
 
-Faust's consumer can stop fetching after a broker's outage, without an error. And a broker that lost its topics counts
-offsets from 0 again, which a running consumer doesn't notice. Nothing is lost by a restart: what was not committed is
+Faust's consumer can stop fetching after a broker's outage, without an error. A broker that lost its topics counts
+offsets from 0 again, which a running consumer doesn't notice. And a group whose leader left while another worker joined
+may wait for that leader for ever: the embedded broker's does. Nothing is lost by a restart: what was not committed is
 read again.
 """
 
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 STALL_SECONDS = 60.0  # messages are waiting, and none was taken
 HANG_SECONDS = 900.0  # a batch was taken, and neither finished nor tried again
+JOIN_SECONDS = 60.0  # the workers have not agreed on who reads what
 
 
 @dataclass
@@ -63,8 +65,8 @@ def judge(pulse: Pulse, waiting: int, now: float) -> str | None:
 class Watchdog(threading.Thread):
     """Looks every `interval` seconds; `end(reason)` is called, once, from this thread.
 
-    assigned: our (topic, partition) pairs now; observe: receives the state of every partition, for the metrics;
-    beat: called at every look.
+    assigned: our (topic, partition) pairs now; joining: whether we wait for the group to give out its partitions;
+    observe: receives the state of every partition, for the metrics; beat: called at every look.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Watchdog(threading.Thread):
         pulses: Sequence[Pulse],
         assigned: Callable[[], Set[tuple[str, int]]],
         end: Callable[[str], None],
+        joining: Callable[[], bool] = lambda: False,
         observe: Callable[[Sequence[PartitionState]], None] = lambda _: None,
         beat: Callable[[], None] = lambda: None,
         interval: float = 5.0,
@@ -82,6 +85,7 @@ class Watchdog(threading.Thread):
         super().__init__(name="watchdog", daemon=True)
         self._servers, self._epochs = servers, epochs
         self._pulses, self._assigned, self._end, self._observe = pulses, assigned, end, observe
+        self._joining, self._joined = joining, time.monotonic()
         self._beat, self._interval = beat, interval
         self._stopped = threading.Event()
 
@@ -100,7 +104,10 @@ class Watchdog(threading.Thread):
                     return self._end(reason)
                 states = reader.partitions(self._epochs)
                 self._observe(states)
+                if reason := self._outside():
+                    return self._end(reason)
             except LogAway as error:
+                self._joined = time.monotonic()  # nobody joins a group without a broker
                 log.warning("%s", error)
                 if reader:
                     with suppress(Exception):
@@ -113,6 +120,13 @@ class Watchdog(threading.Thread):
         now = reader.epochs(self._epochs)
         changed = [topic for topic, epoch in self._epochs.items() if now.get(topic, epoch) != epoch]
         return f"the broker has made {', '.join(changed)} anew, so its offsets start again" if changed else None
+
+    def _outside(self) -> str | None:
+        now = time.monotonic()
+        if not self._joining():
+            self._joined = now
+        waited = now - self._joined
+        return f"the group has not given out its partitions for {waited:.0f} s" if waited > JOIN_SECONDS else None
 
     def _verdict(self, states: Sequence[PartitionState]) -> str | None:
         ours = self._assigned()

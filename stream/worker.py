@@ -13,10 +13,11 @@ from functools import partial
 from typing import Any, NoReturn
 
 import faust
+from clickhouse_connect.driver.client import Client
 from faust.exceptions import ConsumerNotStarted
 
 from deploy.settings import Settings
-from stream import metrics
+from stream import metrics, story_rows, trends
 from stream.analyse import Analyser
 from stream.app import Agents
 from stream.chores import Chore
@@ -25,7 +26,6 @@ from stream.log import Log, LogAway, open_producer
 from stream.records import ANALYSES, DEAD, DOCUMENTS
 from stream.resend import carry_out
 from stream.store import connect
-from stream.trends import keep_up
 from stream.watchdog import Watchdog, judge
 
 log = logging.getLogger(__name__)
@@ -72,20 +72,26 @@ class Worker:
             epochs=epochs,
             pulses=agents.pulses,
             assigned=self._assigned,
+            joining=lambda: any(app.rebalancing for app in agents.apps),
             end=fatal,
             observe=metrics.lag,
             # Native code that hangs with Python's lock stops the watchdog, too; this timer needs no lock.
             beat=lambda: faulthandler.dump_traceback_later(settings.stream.hang_seconds + BEAT_SECONDS, exit=True),
         ).start()
-        Chore(
-            "trends",
-            partial(keep_up, minute_days=settings.stream.minute_days),
-            lambda: connect(settings, writer=True),
-            active=lambda: any(topic == ANALYSES for topic, _ in self._assigned()),
-            interval=5.0,
-            trouble="trends are not refreshed",
-            share=0.1,
-        ).start()
+        counts: dict[str, Callable[[Client], None]] = {
+            "trends": partial(trends.keep_up, minute_days=settings.stream.minute_days),
+            "stories": story_rows.keep_up,
+        }
+        for name, keep_up in counts.items():
+            Chore(
+                name,
+                keep_up,
+                lambda: connect(settings, writer=True),
+                active=lambda: any(topic == ANALYSES for topic, _ in self._assigned()),
+                interval=5.0,
+                trouble=f"{name} are not refreshed",
+                share=0.1,
+            ).start()
         Chore(
             "resend",
             partial(carry_out, open_producer=lambda: open_producer(settings)),

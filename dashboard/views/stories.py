@@ -10,6 +10,7 @@ from dashboard import blocks, charts, frame, lists, state
 from dashboard.client import read, rows
 from dashboard.panel import link, panel
 from dashboard.queries import documents as sql
+from dashboard.queries.stories import told
 from dashboard.safe import html, join, plain
 from dashboard.text import moment, say, theme_ids, theme_name
 
@@ -36,9 +37,8 @@ def page() -> None:
             label_visibility="collapsed",
             width=320,
         )
-    filter_ = sql.Filter(themes=tuple(themes))
     limit = lists.more("stories")
-    query = sql.stories(view.scope, filter_, order, limit)
+    query = told(view.scope, tuple(themes), order, limit)
     table = read(query)
     charts.head(say("page_stories"), query, table, "stories", say("stories_note"))
     if table.empty:

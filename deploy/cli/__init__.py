@@ -33,7 +33,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "alerts": ("deploy.cli.alerts", "Subscriptions, channels, backtests, delivery. 提醒订阅"),
     "feedback": ("deploy.cli.feedback", "Corrections that readers made: list, undo, export. 读者更正"),
     "dead": ("deploy.cli.dead", "List, show and replay dead letters. 死信"),
-    "replay": ("deploy.cli.replay", "Analyse stored documents once more. 重算"),
+    "replay": ("deploy.cli.replay", "Analyse documents once more, from the store or the log. 重算"),
     "model": ("deploy.cli.model", "Show and change the weights. 模型"),
     "evaluate": ("deploy.cli.evaluate", "Score the models on label sets. 评测"),
     "securities": ("deploy.cli.securities", "Show and rebuild the securities table. 证券表"),

@@ -13,8 +13,9 @@ from rich.table import Table
 
 from deploy.cli import UserError
 from deploy.cli.connections import open_store
+from deploy.cli.sql_progress import progress
 from deploy.settings import load
-from stream.store import first_line
+from stream.store import connect, first_line
 
 MAX_TABLE_ROWS = 1000
 
@@ -36,14 +37,16 @@ def command(
     if sum((csv, json, parquet is not None)) > 1:
         raise UserError("choose one of --csv, --json and --parquet")
     parameters = dict(_parameter(text) for text in param or [])
-    with open_store(load(), writer=False) as client:
+    settings = load()
+    with open_store(settings, writer=False) as client:
         try:
-            if parquet:
-                _to_file(client, sql, parameters, parquet)
-            elif csv or json:
-                _to_stdout(client, sql, parameters, "CSVWithNames" if csv else "JSONEachRow")
-            else:
-                _to_table(client, sql, parameters)
+            with progress(sql, lambda: connect(settings, writer=False), Console(stderr=True)) as marked:
+                if parquet:
+                    _to_file(client, marked, parameters, parquet)
+                elif csv or json:
+                    _to_stdout(client, marked, parameters, "CSVWithNames" if csv else "JSONEachRow")
+                else:
+                    _to_table(client, marked, parameters)
         except (UserError, BrokenPipeError):
             raise
         except Exception as error:

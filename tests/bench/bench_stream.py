@@ -1,8 +1,10 @@
-"""End to end: `python -m tests.bench.bench_stream [--rate 20] [--seconds 60] [--burst 3000] [--input FILE.jsonl.gz]`.
+"""End to end: `python -m tests.bench.bench_stream [--rate 20] [--seconds 60] [--burst 3000] [--workers 1]`.
 
 Starts the whole product on free ports. First, documents at a steady rate: seconds from publication (the moment they are
 handed to the ingestor) until they can be queried. Then a burst: documents a second, and where the worker's time goes.
-`--input` takes texts from JSONL rows with `title` and `content` or `body`; without it they are short made-up wires.
+`--workers 2` starts one more worker and sends another burst, and so on: what each one adds. A worker's models use all
+processors; `--threads 1` leaves some to the next worker, as another machine would. `--input FILE.jsonl.gz` takes texts
+from JSONL rows with `title` and `content` or `body`; without it they are short made-up wires.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ import argparse
 import gzip
 import json
 import re
+import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import count, islice
 from pathlib import Path
@@ -25,6 +29,7 @@ import msgspec
 from ingest.drain import outbox_of
 from models.records import Document, document_id
 from tests.chaos.harness import Product, make_document
+from tests.fixtures.broker import free_port
 
 LATENCY = """
 SELECT count(), quantilesExact(0.5, 0.95, 0.99)(dateDiff('millisecond', published_at, stored_at) / 1000)
@@ -77,42 +82,63 @@ def steady(product: Product, pairs: Iterator[tuple[str, str]], rate: int, second
     print(f"steady  {number} documents at {rate}/s: queryable after {spread}")
 
 
-def burst(product: Product, pairs: Iterator[tuple[str, str]], number: int) -> None:
-    """As many at once as asked for."""
-    before = stage_seconds(product)
-    batch = documents("bench-burst", pairs, number)
+def burst(product: Product, pairs: Iterator[tuple[str, str]], number: int, workers: Sequence[int]) -> float:
+    """As many at once as asked for, to workers with their health pages at these ports; documents a second."""
+    before = stage_seconds(workers)
+    source = f"bench-burst-{len(workers)}"
+    batch = documents(source, pairs, number)
     began = time.monotonic()
     with closing(outbox_of(product.settings)) as outbox:
         outbox.add(batch)
         taken = time.monotonic() - began
-    sql = "SELECT count() FROM documents FINAL WHERE source = 'bench-burst'"
+    sql = f"SELECT count() FROM documents FINAL WHERE source = '{source}'"
     while product.query(sql)[0][0] < len(batch):
         time.sleep(0.25)
     seconds = time.monotonic() - began
-    print(f"burst   {len(batch)} documents in {seconds:.1f} s: {len(batch) / seconds:.0f}/s (outbox {taken:.1f} s)")
-    for stage, spent in stage_seconds(product).items():
+    rate = len(batch) / seconds
+    print(
+        f"burst   {len(batch)} documents, {len(workers)} workers: {seconds:.1f} s, {rate:.0f}/s (outbox {taken:.1f} s)"
+    )
+    for stage, spent in stage_seconds(workers).items():
         spent -= before.get(stage, 0.0)
-        print(f"        {stage:<8} {spent:7.1f} s of the worker, {spent / seconds:5.0%} of the time")
+        print(f"        {stage:<8} {spent:7.1f} s, {spent / seconds / len(workers):5.0%} of a worker's time")
+    return rate
 
 
-def await_ready(product: Product, patience: float = 120.0) -> None:
-    """Until the worker has its models and its partitions: the start is no part of a document's way."""
-    url = f"http://127.0.0.1:{product.settings.stream.web_port}/readyz"
+def await_ready(port: int, patience: float = 120.0) -> None:
+    """Until a worker has its models and its partitions: the start is no part of a document's way."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
-        with suppress(OSError), urllib.request.urlopen(url, timeout=5):
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
             return
         time.sleep(0.2)
-    raise RuntimeError(f"the worker is not ready after {patience:.0f} s:\n{product.log()}")
+    raise RuntimeError(f"the worker at port {port} is not ready after {patience:.0f} s")
 
 
-def stage_seconds(product: Product) -> dict[str, float]:
-    """Seconds that the worker has spent in each stage."""
-    port = product.settings.stream.web_port
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as reply:
-        text = reply.read().decode()
+def stage_seconds(ports: Sequence[int]) -> dict[str, float]:
+    """Seconds that the workers have spent in each stage, all of them together."""
     pattern = r'fengxiang_(?:stage_seconds_sum|model_seconds_total)\{stage="(\w+)"\} ([\d.e+-]+)'
-    return {stage: float(value) for stage, value in re.findall(pattern, text)}
+    spent: dict[str, float] = {}
+    for port in ports:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as reply:
+            for stage, value in re.findall(pattern, reply.read().decode()):
+                spent[stage] = spent.get(stage, 0.0) + float(value)
+    return spent
+
+
+@contextmanager
+def another_worker(product: Product, port: int) -> Iterator[None]:
+    """`fengxiang worker` beside the product's own; its health page is at `port`."""
+    env = product.env | {"FENGXIANG_STREAM__WEB_PORT": str(port)}
+    with (product.folder / "more-workers.log").open("ab") as log:
+        argv = [sys.executable, "-m", "deploy.cli", "worker"]
+        process = subprocess.Popen(argv, env=env, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        await_ready(port)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def main() -> None:
@@ -120,17 +146,25 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=20)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--burst", type=int, default=3000)
+    parser.add_argument("--workers", type=int, default=1, help="a burst for each number of workers up to this")
+    parser.add_argument("--threads", type=int, default=0, help="of each worker's models; 0: all processors")
     parser.add_argument("--input", type=Path)
     arguments = parser.parse_args()
     pairs = texts(arguments.input)
     with tempfile.TemporaryDirectory(prefix="fengxiang-bench-") as folder:
-        product = Product(Path(folder) / "var")
-        with product.running():
-            await_ready(product)
+        product = Product(Path(folder) / "var", {"MODEL__THREADS": str(arguments.threads)})
+        with product.running(), ExitStack() as more:
+            ports = [product.settings.stream.web_port]
+            await_ready(ports[0])
             for name, kilobytes in memory(product).items():
                 print(f"memory  {name:<11}{kilobytes / 1024:7.0f} MB")
             steady(product, pairs, arguments.rate, arguments.seconds)
-            burst(product, pairs, arguments.burst)
+            rates = [burst(product, pairs, arguments.burst, ports)]
+            while len(ports) < arguments.workers:
+                ports.append(free_port())
+                more.enter_context(another_worker(product, ports[-1]))
+                rates.append(burst(product, pairs, arguments.burst, ports))
+                print(f"        one more worker adds {rates[-1] / rates[-2] - 1:+.0%}")
             for name, kilobytes in memory(product).items():
                 print(f"memory  {name:<11}{kilobytes / 1024:7.0f} MB")
 

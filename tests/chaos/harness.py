@@ -199,21 +199,28 @@ def check(product: Product, documents: int, expected: dict[str, int] | None = No
     themes = dict(product.query("SELECT arrayJoin(themes) AS t, uniqExact(id) FROM documents FINAL GROUP BY t"))
     if expected is not None and {code: truth.get(code, 0) for code in expected} != expected:
         wrong.append(f"documents by company: {truth}, expected {expected}")
+    tones = dict(product.query("SELECT sentiment, uniqExact(id) FROM documents FINAL GROUP BY sentiment"))
+    sources = dict(product.query("SELECT source, uniqExact(id) FROM documents FINAL GROUP BY source"))
+    stories = dict(product.query("SELECT story_id, uniqExact(id) FROM documents FINAL GROUP BY story_id"))
     views = {
         "mention_trend": (f"SELECT code, sum(documents) FROM mention_trend({EVER}, minutes=60) GROUP BY code", truth),
         "security_day": (f"SELECT code, sum(documents) FROM security_day({EVER}) GROUP BY code", truth),
         "theme_trend": (f"SELECT theme, sum(documents) FROM theme_trend({EVER}, minutes=60) GROUP BY theme", themes),
     }
-    for dimension, right in (("security", truth), ("theme", themes)):
+    tone_sql = f"SELECT sentiment, sum(documents) FROM sentiment_trend({EVER}, minutes=60) GROUP BY sentiment"
+    views["sentiment_trend"] = (tone_sql, tones)
+    views["stories"] = ("SELECT story_id, sum(copies) FROM stories FINAL GROUP BY story_id", stories)
+    kept = {"security": truth, "theme": themes, "sentiment": tones, "source": sources}
+    for dimension, right in kept.items():
         where = f"step = 'day' AND dimension = '{dimension}'"
         views[f"trends by {dimension}"] = (
             f"SELECT key, sum(documents) FROM trends FINAL WHERE {where} GROUP BY key",
             right,
         )
-    deadline = time.monotonic() + 60  # the trends follow in a while
+    deadline = time.monotonic() + 300  # the trends and the stories follow in a while
     for name, (sql, right) in views.items():
         while (counted := dict(product.query(sql))) != right:
-            if not name.startswith("trends") or time.monotonic() > deadline:
+            if not name.startswith(("trends", "stories")) or time.monotonic() > deadline:
                 odd = {key for key, _ in counted.items() ^ right.items()}
                 said = ", ".join(f"{key}: {counted.get(key, 0)} for {right.get(key, 0)}" for key in sorted(odd)[:10])
                 wrong.append(f"{name} counts {len(odd)} wrongly: {said}")

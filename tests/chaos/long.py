@@ -1,9 +1,9 @@
 """The long run, on demand: `python -m tests.chaos.long [--input WIRES.jsonl] [--documents 50000] [--kills 10]`.
 
-Processes are killed -9 at random times while the documents go through: worker, ClickHouse, broker and ingestor, each of
-them at least once in ten kills. A table of the kills and of what is stored ends it; it exits with 1 when anything was
-lost or counted twice. `--input` reads wires as `fengxiang ingest` does, and a row that can't be read is a dead letter;
-without it the documents are made up.
+Processes are killed -9 at random shares of the documents while these go through: worker, ClickHouse, broker and
+ingestor, each of them at least once in ten kills. A table of the kills and of what is stored ends it; it exits with 1
+when anything was lost or counted twice. `--input` reads wires as `fengxiang ingest` does, and a row that can't be read
+is a dead letter; without it the documents are made up.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from models.records import Document
 from tests.chaos.harness import Product, check, expected_companies, make_document, tallies
 
 CHUNK = 500
-PATIENCE = 45.0  # seconds until the next kill, where the share of documents is not reached
+PATIENCE = 120.0  # seconds until the next kill, where the share of documents is not reached
 VICTIMS = ("worker", "clickhouse", "broker", "worker", "clickhouse", "ingest")  # in these shares, in random order
 Row = tuple[str, str, str]  # when, what, how far the documents were
 
@@ -82,8 +82,9 @@ def run(product: Product, items: Iterator[Item], plan: list[str], dice: random.R
     taken = acknowledge(product, items)
     note(f"{taken} acknowledged")
     last = time.monotonic()
-    for number, name in enumerate(plan, 1):
-        goal = taken * number / (len(plan) + 1)
+    shares = sorted(dice.uniform(0.02, 0.95) for _ in plan)
+    for name, share in zip(plan, shares, strict=True):
+        goal = taken * share
         while time.monotonic() - last < PATIENCE:
             counts = product.counts()
             if counts[State.STORED] + counts[State.DEAD] >= goal:

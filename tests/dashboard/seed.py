@@ -30,6 +30,7 @@ from models.records import (
 )
 from stream.records import AnalysedDocument, Origin
 from stream.rows import Rows, columns
+from stream.story_rows import keep_up
 
 SAMPLE = Path(ingest.sample.__file__).parent
 THEME_CUES = {
@@ -142,11 +143,12 @@ class Seed:
             )
 
     def insert(self, client: Client) -> None:
-        """Write the rows gathered since the last call."""
+        """Write the rows gathered since the last call, and those of their stories."""
         for table, rows in self.rows.tables.items():
             for names, values in columns(rows):
                 client.insert(table, values, column_names=names, column_oriented=True)
         self.rows = Rows()
+        keep_up(client)
 
 
 def make(

@@ -12,7 +12,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from dashboard import queries
-from dashboard.queries import documents, overview, reports, security, system, theme
+from dashboard.queries import documents, overview, reports, security, stories, system, theme
 from dashboard.query import SHANGHAI, Query
 from dashboard.scope import BASES, Scope, window
 from stream.records import AnalysedDocument
@@ -190,6 +190,33 @@ def test_stories_fold_copies(store: tuple[Client, list[AnalysedDocument]], order
     rows = run(client, documents.stories(scope, documents.Filter(text="游戏"), order, 1000))
     inside = [m for m in within(messages, scope) if "游戏" in m.document.title + m.document.body]
     assert {row["story"]: row["copies"] for row in rows} == dict(Counter(m.analysis.story_id for m in inside))
+
+
+@pytest.mark.parametrize("themes", [(), ("game", "aigc")])
+@pytest.mark.parametrize("order", ["spread", "fastest", "newest"])
+def test_told_stories_are_whole(
+    store: tuple[Client, list[AnalysedDocument]], order: str, themes: tuple[str, ...]
+) -> None:
+    client, messages = store
+    scope = scope_of(messages, "5d")
+    rows = run(client, stories.told(scope, themes, order, 1000))
+    of: dict[str, list[AnalysedDocument]] = {}
+    for message in messages:
+        of.setdefault(message.analysis.story_id, []).append(message)
+
+    def wanted(story: str) -> bool:
+        moments = [m.document.published_at for m in of[story]]
+        named = {theme.theme for m in of[story] for theme in m.analysis.themes}
+        return min(moments) < scope.end and max(moments) >= scope.start and (not themes or bool(named & set(themes)))
+
+    expected = {story: len(told) for story, told in of.items() if wanted(story)}
+    assert {row["story"]: row["copies"] for row in rows} == expected
+    assert 0 < len(expected) < len(of) and (themes or max(expected.values()) > 1)
+    by = {"spread": "copies", "fastest": "per_hour", "newest": "first_at"}[order]
+    assert [row[by] for row in rows] == sorted((row[by] for row in rows), reverse=True)
+    for row in rows:
+        first = min(of[row["story"]], key=lambda m: (m.document.published_at, m.analysis.copy_number))
+        assert (row["first_id"], row["first_title"]) == (first.document.id, first.document.title)
 
 
 def test_report_queries(store: tuple[Client, list[AnalysedDocument]]) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import signal
 from pathlib import Path
 
 import pyarrow.parquet as parquet
+from clickhouse_connect.driver.client import Client
+from rich.console import Console
 
+from deploy.cli.sql_progress import progress
 from stream.records import encode
+from stream.store import connect
 from tests.fixtures.broker import free_port
 from tests.stream.stack import Stack, make_document, within
 
@@ -41,6 +47,23 @@ def test_sql_only_reads_and_says_clearly_what_is_wrong(stack: Stack) -> None:
         assert said.lower() in done.stderr.lower(), (arguments, done.stderr)
         assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) == 1
     assert stack.one("SELECT count() FROM documents") == 0
+
+
+def test_sql_shows_how_far_a_query_is_on_a_terminal(stack: Stack) -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=100)
+
+    def reader() -> Client:
+        return connect(stack.settings, writer=True)
+
+    with reader() as client, progress("SELECT sleepEachRow(0.1) FROM numbers(30)", reader, console) as marked:
+        assert len(client.query(f"{marked} SETTINGS max_block_size = 1").result_rows) == 30
+    assert "查询中 running" in screen.getvalue()
+    assert re.search(r"已读 read \d+ 行 rows / 30", screen.getvalue())
+    quiet = io.StringIO()
+    with progress("SELECT 1", reader, Console(file=quiet, force_terminal=False)) as same:
+        assert same == "SELECT 1"
+    assert quiet.getvalue() == ""
 
 
 def test_sql_says_where_the_store_should_be(stack: Stack) -> None:

@@ -14,6 +14,7 @@ from models.records import Recommendation, Report, Sentiment, VendorTags
 from stream.deadletters import Record
 from stream.records import ANALYSES, DEAD, AnalysedDocument, DeadLetter, encode
 from stream.sink import Sink
+from stream.story_rows import keep_up
 from stream.trends import due, refresh
 from tests.fixtures.clickhouse import ClickHouseServer
 from tests.stream.test_rows import AT, analysed
@@ -66,6 +67,9 @@ def reader(clickhouse_server: ClickHouseServer) -> Client:
     letter = DeadLetter(document_id="x", stage="decode", reason="not a Document", error="BadMessage", failed_at=AT)
     sink.store_dead([Record(DEAD, 0, 0, b"", encode(letter))])
     sink.close()
+    with clickhouse_server.client() as writer:
+        keep_up(writer)
+        refresh(writer, due(writer), minute_days=30)
     return clickhouse_server.client(writer=False)
 
 
@@ -98,8 +102,16 @@ def test_every_table_view_and_column_is_described(reader: Client, clickhouse_ser
         assert re.search(rf"^\| .*`{view}[(`]", TEXT, flags=re.MULTILINE), view
 
 
-def test_the_example_of_a_session_finds_something(reader: Client, clickhouse_server: ClickHouseServer) -> None:
-    with clickhouse_server.client() as writer:
-        refresh(writer, due(writer), minute_days=30)
-    (sql,) = re.findall(r"^### trends:.*?```sql\n(.*?)```", TEXT, flags=re.MULTILINE | re.DOTALL)
-    assert [row[1] for row in reader.query(sql).result_rows] == ["morning", "morning"]
+def example(table: str) -> str:
+    """The query in a table's section."""
+    (sql,) = re.findall(rf"^### {table}:.*?```sql\n(.*?)```", TEXT, flags=re.MULTILINE | re.DOTALL)
+    return str(sql)
+
+
+def test_the_example_of_a_session_finds_something(reader: Client) -> None:
+    assert [row[1] for row in reader.query(example("trends")).result_rows] == ["morning", "morning"]
+
+
+def test_the_example_of_a_story_finds_both_copies(reader: Client) -> None:
+    ((_, first, _, copies, publishers, minutes),) = reader.query(example("stories")).result_rows
+    assert (first, copies, publishers, minutes) == ("甲报", 2, 2, 9)

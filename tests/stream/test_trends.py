@@ -21,7 +21,8 @@ from tests.fixtures.clickhouse import ClickHouseServer
 from tests.stream.test_rows import AT, analysed
 
 COLUMNS = (
-    "toUnixTimestamp(bucket), documents, stories, publishers, round(sentiment_score, 3), positive, neutral, negative"
+    "toUnixTimestamp(bucket), documents, stories, publishers, round(sentiment_score, 3), round(story_score, 3),"
+    " round(publisher_score, 3), positive, neutral, negative"
 )
 
 
@@ -45,6 +46,7 @@ def truth(client: Client, dimension: str, step: str, *, corrected: bool = False)
         "theme": ("document_themes", "theme", "document_id"),
         "security": ("mentions", "code", "document_id"),
         "source": ("documents", "source", "id"),
+        "sentiment": ("documents", "sentiment", "id"),
     }[dimension]
     rows = client.query(
         f"SELECT {key}, published_at, {id_}, story_id, publisher, sentiment, sentiment_score"
@@ -61,10 +63,19 @@ def truth(client: Client, dimension: str, step: str, *, corrected: bool = False)
             len({row[1] for row in group}),
             len({row[2] for row in group}),
             round(sum(row[4] for row in group) / len(group), 3),
+            *(round(mean_of_means(group, of), 3) for of in (1, 2)),
             *(sum(row[3] == tone for row in group) for tone in ("positive", "neutral", "negative")),
         )
         for (name, begin), group in groups.items()
     )
+
+
+def mean_of_means(group: list[tuple[Any, ...]], of: int) -> float:
+    """The mean tone of the stories, or publishers, each by the mean of its own."""
+    scores: dict[Any, list[float]] = {}
+    for row in group:
+        scores.setdefault(row[of], []).append(row[4])
+    return sum(sum(some) / len(some) for some in scores.values()) / len(scores)
 
 
 def session_begin(moment: datetime) -> datetime:
@@ -99,7 +110,7 @@ def test_kept_counts_stay_right_whatever_is_stored_again(sink: Sink, stored: Cli
             messages.append(analysed(number, at=analysed_at, **changes))
         store(sink, messages, 100 * step)
         count_anew(stored)
-        for dimension in ("theme", "security", "source"):
+        for dimension in ("theme", "security", "source", "sentiment"):
             for size in BEGIN:
                 assert kept(stored, dimension, size) == truth(stored, dimension, size), (step, dimension, size)
     assert kept(stored, "theme", "day")
@@ -165,7 +176,7 @@ def test_corrections_and_their_undoing_are_counted(sink: Sink, stored: Client) -
     correct(1, undone=False)
     assert [datetime.fromtimestamp(hour, UTC).hour for hour in due(stored).hours] == [4]
     count_anew(stored)
-    for dimension in ("theme", "security", "source"):
+    for dimension in ("theme", "security", "source", "sentiment"):
         for step in BEGIN:
             assert kept(stored, dimension, step) == truth(stored, dimension, step, corrected=True) != []
     assert {row[0]: (row[2], row[-1]) for row in kept(stored, "theme", "day")} == {"aigc": (1, 1), "game": (2, 0)}
@@ -206,6 +217,9 @@ class CutOff:
 
     def __init__(self, client: Client, commands: int) -> None:
         self._client, self._left = client, commands
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
 
     def command(self, *arguments: Any, **named: Any) -> Any:
         if not self._left:

@@ -72,6 +72,31 @@ def test_security_day(filled: Client) -> None:
     assert (str(day["day"]), day["documents"], day["stories"], day["themes"]) == ("2026-11-02", 4, 2, ["game"])
 
 
+def test_tone_of_stories_and_of_publishers_weighs_each_once(filled: Client) -> None:
+    # The story's three copies, of which one publisher's two are bad, and another story's good text at the same noon.
+    tones = {1: -0.9, 2: -0.6, 3: 0.0, 4: 0.8}
+    for number, tone in tones.items():
+        for table, id_ in (("documents", "id"), ("document_themes", "document_id"), ("mentions", "document_id")):
+            label = "negative" if tone < 0 else "positive" if tone else "neutral"
+            filled.command(
+                f"ALTER TABLE {table} UPDATE sentiment_score = {tone}, sentiment = '{label}'"
+                f" WHERE {id_} = '{analysed(number).document.id}' SETTINGS mutations_sync = 2"
+            )
+    for sql in (
+        f"SELECT * FROM theme_trend({WINDOW}, minutes=1440)",
+        f"SELECT * FROM mention_trend({WINDOW}, minutes=1440) WHERE code = '600001.SH'",
+    ):
+        (row,) = rows(filled, sql)
+        means = (row["sentiment_score"], row["story_score"], row["publisher_score"])
+        assert means == pytest.approx((-0.175, (-0.5 + 0.8) / 2, (-0.75 + 0.0 + 0.8) / 3), abs=1e-4)
+    told = rows(filled, f"SELECT * FROM sentiment_trend({WINDOW}, minutes=1440) ORDER BY sentiment")
+    assert [(r["sentiment"], r["documents"], r["stories"], r["publishers"]) for r in told] == [
+        ("negative", 2, 1, 1),
+        ("neutral", 1, 1, 1),
+        ("positive", 1, 1, 1),
+    ]
+
+
 def test_comention(filled: Client) -> None:
     (pair,) = rows(filled, f"SELECT * FROM comention({WINDOW}, max_codes=20)")
     assert (pair["code_a"], pair["code_b"]) == ("600001.SH", "600002.SH")

@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import pytest
+
 from deploy.local.broker import create_topics
 from deploy.settings import Settings
+from stream import watchdog
 from stream.log import Log, PartitionState
 from stream.records import ANALYSES, DOCUMENTS
 from stream.watchdog import HANG_SECONDS, STALL_SECONDS, Pulse, Watchdog, judge
@@ -54,7 +57,7 @@ def test_it_ends_the_worker_once_the_topics_were_made_anew(make_broker: Callable
     def observe(states: list[PartitionState]) -> None:
         seen.append(len(states))
 
-    watchdog = Watchdog(
+    dog = Watchdog(
         servers=broker.servers,
         epochs=epochs,
         pulses=[],
@@ -63,7 +66,7 @@ def test_it_ends_the_worker_once_the_topics_were_made_anew(make_broker: Callable
         observe=observe,  # type: ignore[arg-type]
         interval=0.1,
     )
-    watchdog.start()
+    dog.start()
     assert not ended.wait(1) and seen[0] == settings.stream.partitions + 1
     broker.kill()
     assert not ended.wait(1), "a broker that is away is waited for"
@@ -71,3 +74,30 @@ def test_it_ends_the_worker_once_the_topics_were_made_anew(make_broker: Callable
     create_topics(broker.servers, settings)
     assert ended.wait(30)
     assert len(reasons) == 1 and DOCUMENTS in reasons[0]
+
+
+def test_it_ends_a_worker_that_gets_no_share_of_the_partitions_while_the_broker_answers(
+    make_broker: Callable[[], Broker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchdog, "JOIN_SECONDS", 1.5)
+    broker = make_broker()
+    create_topics(broker.servers, Settings(local={"kafka_port": broker.port}))
+    reasons: list[str] = []
+    joining, ended = threading.Event(), threading.Event()
+    dog = Watchdog(
+        servers=broker.servers,
+        epochs={},
+        pulses=[],
+        assigned=set,
+        end=lambda reason: (reasons.append(reason), ended.set()),  # type: ignore[arg-type,func-returns-value]
+        joining=joining.is_set,
+        interval=0.1,
+    )
+    dog.start()
+    assert not ended.wait(2)
+    joining.set()
+    assert not ended.wait(0.5), "a group takes some seconds to agree"
+    joining.clear()
+    assert not ended.wait(1.5)
+    joining.set()
+    assert ended.wait(10) and "has not given out its partitions" in reasons[0]

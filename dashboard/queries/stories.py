@@ -1,0 +1,31 @@
+"""SQL of the stories page, from the rows that the worker keeps: one a story, of all its copies, seconds behind."""
+
+from __future__ import annotations
+
+from dashboard.queries import windowed
+from dashboard.query import TIME, Query, query
+from dashboard.scope import Scope
+
+ORDERS = {
+    "spread": "copies DESC, publishers DESC, first_at DESC",
+    "newest": "first_at DESC",
+    "fastest": "per_hour DESC, copies DESC",
+}
+
+
+def told(scope: Scope, themes: tuple[str, ...] = (), order: str = "spread", limit: int = 30) -> Query:
+    """Stories that were told in the window, whole: who was first, and how far and fast they have spread since."""
+    return query(
+        f"""
+SELECT story_id AS story, copies, publishers, title AS first_title, first_id, first_publisher, first_at, last_at,
+       dateDiff('second', first_at, last_at) / 60 AS minutes,
+       copies / greatest(dateDiff('second', first_at, last_at) / 3600, 0.25) AS per_hour,
+       sentiment_score AS tone, arraySlice(themes, 1, 5) AS of_themes, arraySlice(codes, 1, 8) AS of_codes
+FROM stories FINAL
+WHERE first_at < {{end:{TIME}}} AND last_at >= {{start:{TIME}}}{_THEMES if themes else ""}
+ORDER BY {ORDERS[order]}, story LIMIT {{limit:UInt32}}""",
+        **windowed(scope, limit=limit, **({"themes": list(themes)} if themes else {})),
+    )
+
+
+_THEMES = "\n  AND hasAny(themes, {themes:Array(String)})"

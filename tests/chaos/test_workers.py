@@ -1,0 +1,140 @@
+"""Several workers: restarted one after the other, killed, added and taken away while documents flow."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from models.records import Document
+from stream.log import Log
+from stream.records import ANALYSES, DEAD, DOCUMENTS
+from tests.chaos.harness import ONCE
+from tests.stream.stack import Stack, make_document, within
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+
+STORED = "SELECT count() FROM documents FINAL"
+PACE = 40  # documents a second
+
+
+class Flow(threading.Thread):
+    """Sends documents at a steady pace until it is stopped."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(name="flow", daemon=True)
+        self._stack, self._stopped = stack, threading.Event()
+        self.sent = 0
+
+    def run(self) -> None:
+        while not self._stopped.wait(0.5):
+            self._stack.send(self._some(PACE // 2))
+
+    def _some(self, number: int) -> list[Document]:
+        self.sent += number
+        return [make_document(n) for n in range(self.sent - number, self.sent)]
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.join(60)
+
+
+@contextmanager
+def flowing(stack: Stack) -> Iterator[Flow]:
+    flow = Flow(stack)
+    flow.start()
+    try:
+        yield flow
+    finally:
+        flow.stop()
+
+
+class Workers:
+    """Workers of a stack, each with a health page of its own."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self.running: list[tuple[subprocess.Popen[bytes], int]] = []
+
+    def start(self) -> None:
+        """One more; it is there once its health page says that it takes part."""
+        taken = {port for _, port in self.running}
+        port = next(p for p in range(self._stack.web_port, self._stack.web_port + 20) if p not in taken)
+        self.running.append((self._stack.start_worker(), port))
+        assert within(60, lambda: ready(port)), self._stack.log()[-5000:]
+
+    def end(self, how: signal.Signals) -> int:
+        """The oldest one; its exit status."""
+        worker, _ = self.running.pop(0)
+        worker.send_signal(how)
+        return worker.wait(30)
+
+
+def ready(port: int) -> bool:
+    """Whether a worker has a share of both."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def settle(stack: Stack, documents: int) -> None:
+    """All is stored, nothing twice in any table or view, and the audit is clean."""
+    assert within(120, lambda: stack.one(STORED) == documents), (
+        f"{stack.one(STORED)} of {documents}: {stack.log()[-5000:]}"
+    )
+    with Log(stack.broker.servers) as log:
+        assert within(30, lambda: not sum(s.lag for s in log.partitions([DOCUMENTS, ANALYSES, DEAD])))
+    with stack.client() as client:
+        for name, (rows, key) in ONCE.items():
+            number, distinct = client.query(f"SELECT count(), uniqExact({key}) FROM {rows}").result_rows[0]
+            assert number == distinct, name
+        ever = "from='1971-01-01 00:00:00', to='2149-01-01 00:00:00'"
+        for view in ("mention_trend", "theme_trend", "sentiment_trend"):
+            ((counted,),) = client.query(f"SELECT sum(documents) FROM {view}({ever}, minutes=60)").result_rows
+            assert counted == documents, view  # each names one company, has one theme and one tone
+    sums = "SELECT sumIf(documents, dimension = 'source') FROM trends FINAL WHERE step = 'day'"
+    for sql in (sums, "SELECT sum(copies) FROM stories FINAL"):  # they take a tenth of the time: busy ones follow late
+        assert within(240, lambda: stack.one(sql) == documents, 1), f"{sql}: {stack.one(sql)}"  # noqa: B023
+    report = json.loads(stack.cli("audit", "--json").stdout)
+    assert report["clean"] and (report["stored"], report["dead"]) == (documents, 0), report
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_rolling_restart_loses_nothing(stack: Stack, how: signal.Signals) -> None:
+    workers = Workers(stack)
+    for _ in range(2):
+        workers.start()
+    with flowing(stack) as flow:
+        assert within(60, lambda: stack.one(STORED) > 0), stack.log()
+        for _ in range(2):  # the next one when the last is back
+            status = workers.end(how)
+            assert status == (0 if how is signal.SIGTERM else -how)
+            workers.start()
+            goal = flow.sent
+            assert within(60, lambda: stack.one(STORED) >= goal), stack.log()[-5000:]  # noqa: B023
+    settle(stack, flow.sent)
+    if how is signal.SIGTERM:
+        assert "Traceback" not in stack.log()
+
+
+def test_workers_that_come_and_go_under_load_lose_nothing(stack: Stack) -> None:
+    workers = Workers(stack)
+    workers.start()
+    with flowing(stack) as flow:
+        workers.start()
+        stack.start_worker()  # four partitions are two for each of two: there may be none left for the third
+        time.sleep(5)
+        for how in (signal.SIGKILL, signal.SIGTERM):
+            workers.end(how)
+            time.sleep(3)
+        workers.start()
+    settle(stack, flow.sent)
