@@ -19,6 +19,7 @@ from datetime import date, datetime, time, timedelta
 from clickhouse_connect.driver.client import Client
 
 from models.trading import BOUNDS, SHANGHAI, is_trading_day
+from stream.retention import kept_from
 from stream.rows import moment_of
 
 OVERLAP = 30_000_000  # microseconds: inserts that were under way when the last refresh began
@@ -82,19 +83,24 @@ class Due:
     version: int
 
 
-def keep_up(client: Client, *, minute_days: int) -> None:
-    """Refresh what is due. minute_days: how long minutes are kept."""
-    if (work := due(client)).hours:
+def keep_up(client: Client, *, minute_days: int, document_days: int = 0) -> None:
+    """Refresh what is due. minute_days: how long minutes are kept; document_days: how long what is counted is."""
+    if (work := due(client, document_days=document_days)).hours:
         refresh(client, work, minute_days=minute_days)
 
 
-def due(client: Client) -> Due:
-    """The hours of which something was stored or corrected since the last refresh, overlap included."""
+def due(client: Client, *, document_days: int = 0) -> Due:
+    """The hours of which something was stored or corrected since the last refresh, overlap included.
+
+    Days of which rows have been dropped (stream.retention) keep the counts that they have: the truth is gone.
+    """
     now, reached, version = client.query(_REACHED).result_rows[0]
     # Of a store whose clock was set back, what was stored since then has times before `reached`.
     since = max(0, min(reached, now) - OVERLAP)
     rows = client.query(_TOUCHED, parameters={"since": since}).result_rows
-    return Due([row[0] for row in rows], now, max(now, version + 1))
+    first = kept_from(document_days, moment_of(now).astimezone(SHANGHAI).date())
+    from_ = _midnight(first) if first else 0
+    return Due([row[0] for row in rows if row[0] >= from_], now, max(now, version + 1))
 
 
 def refresh(client: Client, due: Due, *, minute_days: int) -> None:

@@ -24,6 +24,7 @@ from stream.health import serve
 from stream.log import Log, LogAway, open_producer
 from stream.records import ANALYSES, DEAD, DOCUMENTS
 from stream.resend import carry_out
+from stream.retention import Retention
 from stream.store import connect
 from stream.trends import keep_up
 from stream.watchdog import Watchdog, judge
@@ -79,12 +80,25 @@ class Worker:
         ).start()
         Chore(
             "trends",
-            partial(keep_up, minute_days=settings.stream.minute_days),
+            partial(keep_up, minute_days=settings.stream.minute_days, document_days=settings.stream.document_days),
             lambda: connect(settings, writer=True),
             active=lambda: any(topic == ANALYSES for topic, _ in self._assigned()),
             interval=5.0,
             trouble="trends are not refreshed",
             share=0.1,
+        ).start()
+        retention = Retention(
+            text_days=settings.stream.text_days,
+            document_days=settings.stream.document_days,
+            cluster=settings.clickhouse_cluster,
+        )
+        Chore(
+            "retention",
+            retention.keep,
+            lambda: connect(settings, writer=True),
+            active=lambda: any(topic == ANALYSES for topic, _ in self._assigned()),
+            interval=30.0,
+            trouble="what is due is neither cut nor dropped",
         ).start()
         Chore(
             "resend",

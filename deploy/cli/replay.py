@@ -24,7 +24,7 @@ from deploy.settings import Settings, load
 from models.records import Document
 from stream.log import Log, LogAway, open_producer
 from stream.records import DOCUMENTS, encode
-from stream.replay import Cursor, Selection, count, pages
+from stream.replay import Cursor, Selection, count, count_cut, pages
 from stream.store import first_line
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -53,6 +53,8 @@ def command(
     try:
         with open_store(settings, writer=True, refusals=(LogAway,)) as client:
             total = count(client, selection, cursor)
+            if cut := count_cut(client, selection, cursor):
+                print(f"{cut:,} 篇只剩摘录，保持原分析 documents stay as analysed: only excerpts of them are left")
             if cursor.sent:
                 print(f"继续 going on after {cursor.sent:,}")
             if dry_run or not total:
