@@ -40,6 +40,12 @@ SYSTEM_WORDS: dict[str, tuple[str, str]] = {
     "no_checks": ("最近一天没有采集检查记录", "No checks in the last day"),
     "state": ("状态", "State"),
     "checked": ("检查于", "Checked"),
+    "newest_item": ("最新条目", "Newest item"),
+    "hour_usual": ("近一小时 / 平时", "Last hour / usual"),
+    "hour_usual_help": (
+        "最近一小时有新内容的检查次数，与平时此刻相比",
+        "Checks of the last hour that brought something, beside the usual number at this time",
+    ),
     "new_items": ("新", "New"),
     "errors": ("错", "Errors"),
     "offsets": ("偏移对账", "Offsets held"),

@@ -13,10 +13,12 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from deploy.logs import configure
 from deploy.settings import Settings, SettingsError, load, secret
+from ingest.arrivals import Arrivals
 from ingest.drain import Drain, outbox_of
 from ingest.feeds.registry import pollers
 from ingest.folder import Folder
@@ -31,6 +33,7 @@ log = logging.getLogger(__name__)
 
 MAX_WAIT_SECONDS = 300.0
 HEALTH_SECONDS = 15.0  # between writings of the sources' health
+LOOK_SECONDS = 60.0  # between looks at what was pushed and put into the folder
 LEARN_SECONDS = 3600.0  # between looks at what is usual of them
 STEADY_SECONDS = 600.0  # a source that ran so long starts anew with a short wait
 
@@ -44,8 +47,17 @@ class Source(Protocol):
     def run(self, outbox: Outbox, stop: threading.Event) -> None: ...
 
 
-def keep_running(source: Source, outbox: Outbox, stop: threading.Event, wait: Callable[[float], object]) -> None:
-    """Run a source until `stop`, again after every failure. wait: sleeps up to so many seconds, less when stopping."""
+def keep_running(
+    source: Source,
+    outbox: Outbox,
+    stop: threading.Event,
+    wait: Callable[[float], object],
+    failed: Callable[[str, str], None] = lambda *_: None,
+) -> None:
+    """Run a source until `stop`, again after every failure.
+
+    wait: sleeps up to so many seconds, less when stopping; failed: is told the source's name and why.
+    """
     failures = 0
     while not stop.is_set():
         started = time.monotonic()
@@ -57,35 +69,42 @@ def keep_running(source: Source, outbox: Outbox, stop: threading.Event, wait: Ca
             return
         except OutboxFull as error:
             log.warning("source %s waits: %s", source.name, error)
-        except Exception:  # isolation: whatever a source does, the others go on
+            failed(source.name, str(error))
+        except Exception as error:  # isolation: whatever a source does, the others go on
             log.exception("source %s failed; it starts again", source.name)
+            failed(source.name, f"{type(error).__name__}: {error}")
         failures = 1 if time.monotonic() - started > STEADY_SECONDS else failures + 1
         wait(min(MAX_WAIT_SECONDS, 2.0**failures) * random.uniform(0.7, 1.0))
 
 
-def sources_of(settings: Settings, outbox: Outbox, health: Health) -> list[Source]:
-    """The sources that the settings ask for."""
+def sources_of(settings: Settings, outbox: Outbox, health: Health) -> tuple[list[Source], Arrivals]:
+    """The sources that the settings ask for, and who watches those that aren't polled."""
     found: list[Source] = [*pollers(settings, outbox, health)]
+    arrivals = Arrivals(outbox, health, polled=[source.name for source in found])
     max_bytes = settings.ingest.max_file_mb * 1_000_000
     if settings.ingest.inbox:
-        found.append(Folder(settings.data_dir / settings.ingest.inbox, max_bytes=max_bytes))
+        inbox = settings.data_dir / settings.ingest.inbox
+        found.append(Folder(inbox, max_bytes=max_bytes, arrived=arrivals.note, failed=arrivals.failed))
     if settings.ingest.push_port:
         token = settings.ingest.push_token or secret(settings.data_dir, "push-token")
-        found.append(Push("127.0.0.1", settings.ingest.push_port, token, metrics=lambda: exposition(outbox, health)))
-    return found
+        metrics = partial(exposition, outbox, health)
+        found.append(Push("127.0.0.1", settings.ingest.push_port, token, metrics=metrics, arrived=arrivals.note))
+    return found, arrivals
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
     """Run until `stop`. Raises `SettingsError` for feeds that can't be set up."""
     outbox = outbox_of(settings)
     health = Health(timedelta(hours=settings.ingest.silent_after_hours))
-    sources = sources_of(settings, outbox, health)
+    sources, arrivals = sources_of(settings, outbox, health)
     drain = Drain(settings, outbox)
     drain.start()
     if not drain.owns:
         log.warning("another ingestor publishes from %s; this one only adds to it", outbox.path)
     threads = [
-        threading.Thread(target=keep_running, args=(source, outbox, stop, stop.wait), name=source.name, daemon=True)
+        threading.Thread(
+            target=keep_running, args=(source, outbox, stop, stop.wait, arrivals.failed), name=source.name, daemon=True
+        )
         for source in sources
     ]
     for thread in threads:
@@ -93,10 +112,14 @@ def run(settings: Settings, stop: threading.Event) -> None:
     log.info("ingestor ready: %s", ", ".join(source.name for source in sources) or "no sources, only the outbox")
     store = Store(settings)
     learn_at = 0.0
+    look_at = time.monotonic() + LOOK_SECONDS
     while not stop.wait(HEALTH_SECONDS):
+        if time.monotonic() >= look_at:
+            arrivals.look()
+            look_at = time.monotonic() + LOOK_SECONDS
         try:
             health.flush(store.insert)
-            if settings.ingest.feeds and time.monotonic() >= learn_at:
+            if time.monotonic() >= learn_at:
                 health.expect(learn(store.query, datetime.now(UTC)))
                 learn_at = time.monotonic() + LEARN_SECONDS
         except StoreAway as error:

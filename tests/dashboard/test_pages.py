@@ -255,6 +255,19 @@ def test_a_text_whose_time_is_over_shows_its_beginning_and_says_so(page: Page, w
     expect(page.get_by_text(f"the whole text ({len(text)} characters)")).to_be_visible()
 
 
+def test_the_system_page_shows_each_source_s_newest_item_and_its_rate_beside_the_usual(
+    page: Page, world: World
+) -> None:
+    world.client.command(
+        "INSERT INTO source_health (source, checked_at, state, fetched, new, last_item_at, usual) VALUES"
+        " ('desk', now64(3) - INTERVAL 9 MINUTE, 'ok', 3, 3, now64(3) - INTERVAL 10 MINUTE, 12),"
+        " ('desk', now64(3), 'silent', 0, 0, now64(3) - INTERVAL 10 MINUTE, 12)"
+    )
+    row = opened(page, world, "system").locator("tr", has_text="desk").first
+    for text in ("silent", "10 分钟前", "1 / 12"):
+        expect(row).to_contain_text(text)
+
+
 def test_live_feed_shows_a_new_document_and_keeps_the_readers_place(page: Page, world: World) -> None:
     opened(page, world, "")
     newest = world.reader.query("SELECT max(published_at) FROM documents").first_row[0]

@@ -1,4 +1,4 @@
--- What became of texts whose time is over (stream.retention).
+-- What became of texts whose time is over (stream.retention), and what is usual of a source.
 
 -- NULL: the text is as it came. Once its time is over: the characters that it had, where `body` has been cut to an
 -- excerpt; 0 where it was short enough to stay whole.
@@ -26,3 +26,6 @@ SELECT
     f.document_id != '' AS corrected
 FROM (SELECT * FROM documents FINAL WHERE published_at IN (SELECT published_at FROM feedback_now)) AS d
 LEFT JOIN feedback_now AS f ON f.document_id = d.id AND f.published_at = d.published_at;
+
+-- Polls an hour that usually bring something at this time of such a day; NULL: not known yet.
+ALTER TABLE source_health ADD COLUMN IF NOT EXISTS usual Nullable(Float32) AFTER message;
