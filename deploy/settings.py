@@ -310,8 +310,13 @@ def secret(data_dir: Path, name: str) -> str:
         return value
 
 
+def settings_file() -> Path:
+    """The settings file, which need not exist."""
+    return Path(os.environ.get(CONFIG_VARIABLE) or "fengxiang.toml")
+
+
 def _read_file() -> tuple[dict[str, Any], str]:
-    path = Path(os.environ.get(CONFIG_VARIABLE) or "fengxiang.toml")
+    path = settings_file()
     if not path.exists():
         if os.environ.get(CONFIG_VARIABLE):
             raise SettingsError(f"{CONFIG_VARIABLE} names {path}, which does not exist")
@@ -334,7 +339,11 @@ def _known_variables(model: type[BaseModel], prefix: str = PREFIX) -> set[str]:
 
 def read() -> Settings:
     """Settings from the environment and the file as they are now. Raises `SettingsError`."""
-    values, origin = _read_file()
+    return checked(*_read_file())
+
+
+def checked(values: dict[str, Any], origin: str) -> Settings:
+    """Settings from the environment and a file's values; origin: the file's name. Raises `SettingsError`."""
     known = _known_variables(Settings)
     unknown = sorted(v for v in os.environ if v.startswith(PREFIX) and v not in known)
     if unknown:

@@ -51,7 +51,8 @@ class Arrivals:
         polled: Collection[str] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._outbox, self._health, self._polled, self._clock = outbox, health, frozenset(polled), clock
+        self._outbox, self._health, self._clock = outbox, health, clock
+        self.polled = frozenset(polled)
         self._lock = threading.Lock()
         self._minutes: dict[str, _Minute] = {}
         self._last = {name: datetime.fromisoformat(str(at)) for name, at in outbox.note(NOTE).items()}
@@ -91,7 +92,7 @@ class Arrivals:
             self._health.add(Report(name, now, "ok", message="works again"), steady=False)
         arrived = {name for name, minute in minutes.items() if minute.new}
         self._remember(arrived, now)
-        for source in sorted((self._last.keys() | minutes.keys()) - self._polled):
+        for source in sorted((self._last.keys() | minutes.keys()) - self.polled):
             minute = minutes.get(source, _Minute())
             message = f"{minute.rejected} rejected" if minute.rejected else ""
             counts = minute.taken, minute.new, minute.rejected
@@ -102,7 +103,7 @@ class Arrivals:
         known = self._last | dict.fromkeys(arrived, now)
         oldest = now - timedelta(days=KNOWN_DAYS)
         newest_first = sorted(known.items(), key=lambda item: item[1], reverse=True)[:MAX_SOURCES]
-        kept = {name: at for name, at in newest_first if at > oldest and name not in self._polled}
+        kept = {name: at for name, at in newest_first if at > oldest and name not in self.polled}
         if kept != self._last:
             self._outbox.set_note(NOTE, {name: at.isoformat() for name, at in kept.items()})
         self._last = kept

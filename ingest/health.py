@@ -9,7 +9,7 @@ matter more.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -83,6 +83,12 @@ class Health:
             return ""
         minutes = (report.checked_at - since).total_seconds() / 60
         return f"nothing new for {minutes:.0f} minutes, which by its usual rate happens once in {1 / chance:.0e} times"
+
+    def forget(self, sources: Iterable[str]) -> None:
+        """These are polled no more."""
+        for source in sources:
+            for known in (self.latest, self._last_item, self._last_new, self._totals):
+                known.pop(source, None)
 
     def tallies(self) -> dict[str, Report]:
         """The latest report of each source, with `new` and `errors` summed since the start."""

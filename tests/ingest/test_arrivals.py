@@ -24,7 +24,7 @@ from ingest.metrics import exposition
 from ingest.outbox import Added, Outbox
 from ingest.pdf import ReportReader
 from ingest.push import Push
-from ingest.runner import keep_running
+from ingest.running import keep_running
 from ingest.silence import learn
 from ingest.store import Store
 from models.records import Document
