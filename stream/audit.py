@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from clickhouse_connect.driver.client import Client
@@ -108,7 +108,7 @@ class _Message(msgspec.Struct):
     """What the audit reads of a document in the log."""
 
     id: str = ""
-    published_at: datetime = datetime.max.replace(tzinfo=UTC)
+    published_at: Annotated[datetime, msgspec.Meta(tz=True)] = datetime.max.replace(tzinfo=UTC)
 
 
 def _read(key: bytes, value: bytes) -> _Message:

@@ -8,8 +8,9 @@ Texts can't go that way. A column's TTL sets a default, which could be an excerp
 beside every text from the first day; and one that groups rows keeps any value of the other columns. So a mutation cuts
 them: in place, since a new version of the row would count as a new analysis, and all versions, since a superseded one
 lies on the disk until it is merged away. `documents.text_length` says what was cut. The mentions' sentences and the
-reports' reasons are cut first, so that a run that ended midway is done again. The day is what counts, so that a part is
-rewritten once a day, and for late documents; where nothing is due, only that column is looked at.
+reports' reasons are cut first, so that a run that ended midway is done again. Whole days count, so that parts are
+rewritten once a day, and for late documents; where nothing is due, only that column is looked at. One mutation a table,
+over all months that are due: each costs seconds before it begins, and passes parts without due rows by.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ AGED = {
     "alerts": "fired_at",
     "alert_deliveries": "at",
 }
+_LATER = {"mutations_sync": 0, "alter_sync": 0}  # begun and left to the store: parts may take longer than a request
 _TTL = re.compile(r" TTL (.+?)(?: SETTINGS |$)")
 
 _DUE = "SELECT count(), min(published_at) FROM documents WHERE text_length IS NULL AND published_at < {before}"
@@ -88,7 +90,7 @@ class Retention:
             has = _TTL.search(engines[self._local(table)])
             if (has[1] if has else "") != wanted:
                 log.info("%s: rows are kept for %s", table, f"{days} days" if days else "good")
-                client.command(self._alter(table, f"MODIFY TTL {wanted}" if days else "REMOVE TTL"))
+                self._run(client, table, f"MODIFY TTL {wanted}" if days else "REMOVE TTL")
 
     def _busy(self, client: Client) -> bool:
         """Whether mutations of our tables go on; one that fails is told."""
@@ -108,10 +110,14 @@ class Retention:
         if count:
             log.info("texts of %d documents are over: excerpts stay", count)
             for table, change in _CUT.items():
-                client.command(self._alter(table, change.format(since=_sql(first), before=before)))
+                self._run(client, table, change.format(since=_sql(first), before=before))
         if letters := client.command(_DUE_LETTERS.format(before=before)):
             log.info("the originals of %s dead letters are over", letters)
-            client.command(self._alter("dead_letters", _CUT_LETTERS.format(before=before)))
+            self._run(client, "dead_letters", _CUT_LETTERS.format(before=before))
+
+    def _run(self, client: Client, table: str, change: str) -> None:
+        settings = _LATER | ({"distributed_ddl_task_timeout": 0} if self._cluster else {})
+        client.command(self._alter(table, change), settings=settings)
 
     def _local(self, table: str) -> str:
         return f"{table}_local" if self._cluster else table
