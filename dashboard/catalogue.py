@@ -223,6 +223,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "copies_so_far": ("累计篇数", "Documents so far"),
     "spread_over_time": ("传播过程", "How it spread"),
     "no_document": ("没有这篇文档", "No such document"),
+    "text_cut": (
+        "全文（共 {n} 字）的保存期限已过，这里只留开头；分析出自全文。请看原文链接。",
+        "The time for which the whole text ({n} characters) is kept is over: this is its beginning. The analysis is of"
+        " the whole; see the original.",
+    ),
     "no_document_hint": ("链接可能有误，或文档已被删除。", "The link may be wrong, or the document is gone."),
     "no_mentions": ("没有提到上市公司", "No listed company is named"),
     "same_story": ("同一事件的另外 {n} 篇", "{n} more of the same story"),

@@ -116,7 +116,7 @@ def undo(reader: Client, editor: Client, id_: str, by: str, clock: Callable[[], 
 # ---------------------------------------------------------------------- training examples
 
 _DOCUMENTS = """
-SELECT d.id, d.themes, d.sentiment, d.title, d.body,
+SELECT d.id, d.themes, d.sentiment, d.title, d.body, ifNull(d.text_length, 0) > 0,
        arraySort(arrayConcat(arrayMap(x -> concat('link:', x), mapKeys(f.links)),
            arrayMap(x -> concat('theme:', x), mapKeys(f.topics)), arrayMap(x -> concat('tone:', x), mapKeys(f.tones))))
 FROM documents_now AS d INNER JOIN feedback_now AS f ON f.document_id = d.id AND f.published_at = d.published_at
@@ -135,7 +135,8 @@ ORDER BY m.document_id, m.field DESC, m.start LIMIT 1 BY m.document_id, m.code""
 def examples(client: Client, *, texts: bool = False) -> Iterator[dict[str, Any]]:
     """Corrected documents as label rows (models/train/labels/GUIDELINES.md): ref, themes, tone, mentions.
 
-    `corrected` names what a reader said of the document; all else is what the models said.
+    `corrected` names what a reader said of the document; all else is what the models said. With texts, documents of
+    which only an excerpt is left are left out: their labels speak of the whole.
     """
     mentions: dict[str, list[dict[str, Any]]] = {}
     for id_, surface, field, start, code, tone, credit in client.query(_MENTIONS).result_rows:
@@ -149,7 +150,9 @@ def examples(client: Client, *, texts: bool = False) -> Iterator[dict[str, Any]]
                 "credit": bool(credit),
             }
         )
-    for id_, themes, tone, title, body, corrected in client.query(_DOCUMENTS).result_rows:
+    for id_, themes, tone, title, body, cut, corrected in client.query(_DOCUMENTS).result_rows:
+        if texts and cut:
+            continue
         row = {
             "ref": f"document:{id_}",
             "themes": sorted(themes),

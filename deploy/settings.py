@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "FENGXIANG_"
@@ -64,8 +64,20 @@ class StreamSettings(Section):
     dead_letter_limit: float = Field(0.2, gt=0, le=1)  # share of the last 500 documents that may fail
     hang_seconds: float = Field(300.0, gt=0, le=86_400)  # a batch that takes longer to analyse has hung
     minute_days: int = Field(35, ge=1, le=3660)  # how long counts by the minute are kept
+    text_days: int = Field(0, ge=0, le=36_500)  # texts published longer ago are cut to excerpts; 0: none
+    document_days: int = Field(0, ge=0, le=36_500)  # rows of documents published longer ago go; 0: none
+    log_days: float = Field(7.0, gt=0, le=3660)  # how long messages stay in the topics that are made
     web_port: int = Field(6066, ge=1, le=65535)
     metrics_port: int = Field(9108, ge=0, le=65535)  # 0: none
+
+    @field_validator("text_days", "document_days")
+    @classmethod
+    def _days(cls, value: int, info: ValidationInfo) -> int:
+        # Stories look back 3 days, alerts 5; rules over windows and charts compare with 28.
+        least = {"text_days": 7, "document_days": 35}[str(info.field_name)]
+        if 0 < value < least:
+            raise ValueError(f"must be 0 (for good) or at least {least}")
+        return value
 
 
 class ModelSettings(Section):
@@ -234,6 +246,12 @@ class Settings(BaseSettings):
         return [s.strip() for s in self.kafka.split(",")] if self.kafka else [f"127.0.0.1:{self.local.kafka_port}"]
 
     @property
+    def log_milliseconds(self) -> int:
+        """How long messages stay in the topics that are made: no longer than texts are kept."""
+        stream = self.stream
+        return int(min(stream.log_days, stream.text_days or stream.log_days) * 86_400_000)
+
+    @property
     def producer_batch_bytes(self) -> int:
         """kafka-python `batch_size`. The embedded broker counts a batch as one offset: one record each there."""
         return 0 if self.embedded_kafka else 64_000
@@ -292,8 +310,13 @@ def secret(data_dir: Path, name: str) -> str:
         return value
 
 
+def settings_file() -> Path:
+    """The settings file, which need not exist."""
+    return Path(os.environ.get(CONFIG_VARIABLE) or "fengxiang.toml")
+
+
 def _read_file() -> tuple[dict[str, Any], str]:
-    path = Path(os.environ.get(CONFIG_VARIABLE) or "fengxiang.toml")
+    path = settings_file()
     if not path.exists():
         if os.environ.get(CONFIG_VARIABLE):
             raise SettingsError(f"{CONFIG_VARIABLE} names {path}, which does not exist")
@@ -316,7 +339,11 @@ def _known_variables(model: type[BaseModel], prefix: str = PREFIX) -> set[str]:
 
 def read() -> Settings:
     """Settings from the environment and the file as they are now. Raises `SettingsError`."""
-    values, origin = _read_file()
+    return checked(*_read_file())
+
+
+def checked(values: dict[str, Any], origin: str) -> Settings:
+    """Settings from the environment and a file's values; origin: the file's name. Raises `SettingsError`."""
     known = _known_variables(Settings)
     unknown = sorted(v for v in os.environ if v.startswith(PREFIX) and v not in known)
     if unknown:

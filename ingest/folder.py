@@ -13,7 +13,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -22,8 +22,10 @@ from watchfiles import watch
 
 from ingest.fields import Options
 from ingest.files import PARTIAL, Reader
-from ingest.outbox import Outbox
+from ingest.outbox import Added, Outbox
 from ingest.pdf import ReportReader
+from models.records import Document
+from stream.records import DeadLetter
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +36,24 @@ CHUNK = 500
 
 
 class Folder:
-    """A source (`ingest.runner.Source`) that watches `path`, with all its folders."""
+    """A source (`ingest.runner.Source`) that watches `path`, with all its folders.
 
-    def __init__(self, path: Path, *, max_bytes: int, clock: Callable[[], float] = time.time) -> None:
+    arrived, failed: are told what was taken, and which file can't be read (`ingest.arrivals`).
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        max_bytes: int,
+        arrived: Callable[[Sequence[Document | DeadLetter], Added], None] = lambda *_: None,
+        failed: Callable[[str, str], None] = lambda *_: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.path = path
         self.name = f"folder {path}"
         self._max_bytes = max_bytes
+        self._arrived, self._failed = arrived, failed
         self._clock = clock
         self._forgot_at = float("-inf")
 
@@ -70,6 +84,8 @@ class Folder:
                 done.remember(file, mark)
             except OSError as error:  # gone or unreadable: looked at again in the next sweep
                 log.warning("%s: %s", file, error)
+                if file.exists():
+                    self._failed(self.name, f"{file.name}: {error.strerror or error}")
         if self._clock() - self._forgot_at >= FORGET_SECONDS:
             done.forget_all_but(self._files())
             self._forgot_at = self._clock()
@@ -81,6 +97,7 @@ class Folder:
         new = known = 0
         while chunk := list(islice(items, CHUNK)):
             added = outbox.add(chunk)
+            self._arrived(chunk, added)
             new, known = new + added.new, known + added.known
         log.info("%s: %d new, %d known", file, new, known)
 

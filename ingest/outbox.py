@@ -18,11 +18,13 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import IntEnum
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, NamedTuple
 
 from models.records import Document
@@ -74,8 +76,11 @@ class Sent(NamedTuple):
 
 
 class Added(NamedTuple):
+    """How many items were new, or changed, and how many known; and the new documents by their source."""
+
     new: int
     known: int
+    new_documents: Mapping[str, int] = MappingProxyType({})
 
 
 _SCHEMA = """
@@ -138,6 +143,11 @@ def digest(item: Document | DeadLetter) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
+def _about(item: Document | DeadLetter) -> tuple[bool, str]:
+    """Whether it is a dead letter, and its source."""
+    return isinstance(item, DeadLetter), item.source
+
+
 class Outbox:
     """See the module's text. Safe for use by several threads; each process opens its own.
 
@@ -179,6 +189,7 @@ class Outbox:
         """
         now = self._clock()
         rows = [self._row(item, batch, now, again) for item in items]
+        changed: Counter[tuple[bool, str]] = Counter()
         try:
             with self._transaction():
                 if self.used_bytes() + sum(len(row[3]) for row in rows) > self._limit:
@@ -186,12 +197,14 @@ class Outbox:
                         f"outbox {self.path} holds its limit of {self._limit // 1_000_000} MB: start Kafka, the worker "
                         "and ClickHouse so that it drains, or raise ingest.outbox_limit_mb"
                     )
-                changed = self._db.executemany(_ADD, rows).rowcount
+                for about, some in groupby(zip(items, rows, strict=True), key=lambda pair: _about(pair[0])):
+                    changed[about] += self._db.executemany(_ADD, [row for _, row in some]).rowcount
         except sqlite3.OperationalError as error:
             if "full" in str(error):
                 raise OutboxFull(f"no room on the disk of {self.path}: free some ({error})") from error
             raise
-        return Added(changed, len(rows) - changed)
+        new = changed.total()
+        return Added(new, len(rows) - new, {source: n for (letter, source), n in changed.items() if n and not letter})
 
     @staticmethod
     def _row(item: Document | DeadLetter, batch: str, now: float, again: bool) -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ import json
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +25,7 @@ from aiohttp import web
 
 from ingest.fields import Options, RowError, to_document
 from ingest.files import rejection
-from ingest.outbox import Outbox, OutboxFull
+from ingest.outbox import Added, Outbox, OutboxFull
 from models.records import Document
 from stream.records import DeadLetter
 
@@ -57,11 +57,12 @@ class Push:
         token: str,
         *,
         metrics: Callable[[], bytes] = bytes,
+        arrived: Callable[[Sequence[Document | DeadLetter], Added], None] = lambda *_: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.host, self.port = host, port
         self._token = token
-        self._metrics = metrics
+        self._metrics, self._arrived = metrics, arrived
         self._clock = clock
         self._answers: OrderedDict[str, tuple[int, Answer]] = OrderedDict()
         self.ready = threading.Event()
@@ -146,7 +147,8 @@ class Push:
             except RowError as error:
                 payload = json.dumps(row, ensure_ascii=False)
                 letters.append(rejection("push", number, error, payload, source="push", now=options.now))
-        outbox.add([*documents, *letters])
+        items: list[Document | DeadLetter] = [*documents, *letters]
+        self._arrived(items, outbox.add(items))
         return Answer(len(documents), tuple(letter.reason for letter in letters))
 
     def _allowed(self, request: web.Request) -> bool:

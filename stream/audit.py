@@ -1,9 +1,10 @@
 """Is anything missing? The log's offsets against the store's rows.
 
-Every stored document and dead letter says at which offset of which epoch it stood. An offset that neither has is looked
-up in the log: when a later message of the same document is stored, it was superseded; else it is a **gap**, unless the
-stream has not come that far. **Duplicates** are documents or offsets that the store has twice, **orphans** rows of
-mentions, themes or reports that don't belong to their document's current analysis.
+Every stored document and dead letter says at which offset of which epoch it stood. An offset that neither has is
+looked up in the log: when a later message of the same document is stored, it was superseded; when it was published too
+long ago to be kept, it has expired; else it is a **gap**, unless the stream has not come that far. **Duplicates** are
+documents or offsets that the store has twice, **orphans** rows of mentions, themes or reports that don't belong to
+their document's current analysis.
 
 The log of an earlier epoch is gone (the embedded broker forgets at a restart): of its documents the store can only say
 that they are there. Whether one is missing then, the ingestors' outbox says: it holds what was never confirmed.
@@ -12,7 +13,8 @@ that they are there. Whether one is missing then, the ingestors' outbox says: it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import msgspec
 from clickhouse_connect.driver.client import Client
@@ -43,6 +45,7 @@ class AuditReport(msgspec.Struct, kw_only=True):
     stored_this_epoch: int = 0
     dead: int = 0  # documents that are only in the dead letters, all epochs
     superseded: int = 0  # offsets whose document came again later
+    expired: int = 0  # offsets whose document is no longer kept
     findings: list[Finding] = msgspec.field(default_factory=list)
     notes: list[str] = msgspec.field(default_factory=list)
 
@@ -56,8 +59,8 @@ SELECT uniqExact(document_id) FROM dead_letters FINAL WHERE document_id NOT IN (
 """
 
 
-def audit(client: Client, log: Log) -> AuditReport:
-    """Compare. Raises `LogAway`, or what the client raises."""
+def audit(client: Client, log: Log, *, since: datetime | None = None) -> AuditReport:
+    """Compare. since: what was published earlier is no longer kept. Raises `LogAway`, or what the client raises."""
     epoch = log.epochs([DOCUMENTS]).get(DOCUMENTS, "")
     states = log.partitions([DOCUMENTS, ANALYSES, DEAD])
     report = AuditReport(epoch=epoch, in_flight=sum(state.lag for state in states))
@@ -70,9 +73,9 @@ def audit(client: Client, log: Log) -> AuditReport:
         report.notes.append(
             f"{earlier:,} documents came in earlier epochs, whose log is gone: if any is missing, only the outbox knows"
         )
-    _find_gaps(report, client, log, [state for state in states if state.topic == DOCUMENTS])
+    _find_gaps(report, client, log, [state for state in states if state.topic == DOCUMENTS], since)
     _find_duplicates(report, client)
-    _find_orphans(report, client)
+    _find_orphans(report, client, since)
     return report
 
 
@@ -101,7 +104,24 @@ ORDER BY first
 """
 
 
-def _find_gaps(report: AuditReport, client: Client, log: Log, states: Sequence[PartitionState]) -> None:
+class _Message(msgspec.Struct):
+    """What the audit reads of a document in the log."""
+
+    id: str = ""
+    published_at: Annotated[datetime, msgspec.Meta(tz=True)] = datetime.max.replace(tzinfo=UTC)
+
+
+def _read(key: bytes, value: bytes) -> _Message:
+    try:
+        published = msgspec.json.decode(value, type=_Message).published_at
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        published = _Message().published_at
+    return _Message(key.decode("utf-8", "replace"), published)
+
+
+def _find_gaps(
+    report: AuditReport, client: Client, log: Log, states: Sequence[PartitionState], since: datetime | None
+) -> None:
     undecided, missing, budget = 0, list[str](), LOOK_UPS
     for state in states:
         end = max(state.begin, min(state.end, state.committed or 0))
@@ -119,13 +139,16 @@ def _find_gaps(report: AuditReport, client: Client, log: Log, states: Sequence[P
             undecided += last - last_looked
             if last_looked < first:
                 continue
-            keys = log.keys(DOCUMENTS, state.partition, first, last_looked)
-            known = _known(client, sorted(set(keys.values())))
+            messages = log.look_up(DOCUMENTS, state.partition, first, last_looked, _read)
+            known = _known(client, sorted({message.id for message in messages.values()}))
             for offset in range(first, last_looked + 1):
-                if keys.get(offset) in known:
+                message = messages.get(offset, _Message())
+                if message.id in known:
                     report.superseded += 1
+                elif since and message.published_at < since:
+                    report.expired += 1
                 else:
-                    missing.append(f"{DOCUMENTS}/{state.partition}/{offset} (document {keys.get(offset) or 'unknown'})")
+                    missing.append(f"{DOCUMENTS}/{state.partition}/{offset} (document {message.id or 'unknown'})")
     if undecided:
         report.notes.append(f"{undecided:,} more offsets without rows were not looked up in the log")
         missing += [f"{undecided} offsets not looked up"]
@@ -164,19 +187,22 @@ def _find_duplicates(report: AuditReport, client: Client) -> None:
         _add_finding(report, client, "duplicate", what, sql)
 
 
-def _find_orphans(report: AuditReport, client: Client) -> None:
+def _find_orphans(report: AuditReport, client: Client, since: datetime | None) -> None:
+    # Where rows have their time, the tables drop them at moments of their own.
+    kept = f"published_at >= fromUnixTimestamp64Milli({int(since.timestamp()) * 1000})" if since else "true"
     for table in ("mentions", "document_themes", "reports"):
         sql = f"""
-            SELECT child.document_id AS place FROM (SELECT DISTINCT document_id, version FROM {table} FINAL) AS child
+            SELECT child.document_id AS place
+            FROM (SELECT DISTINCT document_id, version FROM {table} FINAL WHERE {kept}) AS child
             LEFT ANTI JOIN (SELECT id, version FROM documents FINAL) AS document
             ON child.document_id = document.id AND child.version = document.version"""
         what = f"documents with rows of {table} that are not of their current analysis"
         _add_finding(report, client, "orphan", what, sql)
-    sql = """
+    sql = f"""
         SELECT id AS place FROM documents FINAL
-        WHERE notEmpty(codes) AND id NOT IN (SELECT document_id FROM mentions FINAL)
+        WHERE {kept} AND notEmpty(codes) AND id NOT IN (SELECT document_id FROM mentions FINAL)
         UNION DISTINCT SELECT id FROM documents FINAL
-        WHERE notEmpty(themes) AND id NOT IN (SELECT document_id FROM document_themes FINAL)"""
+        WHERE {kept} AND notEmpty(themes) AND id NOT IN (SELECT document_id FROM document_themes FINAL)"""
     _add_finding(report, client, "orphan", "documents whose mentions or themes are missing", sql)
 
 

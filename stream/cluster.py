@@ -43,6 +43,9 @@ class ClusterSchema:
             return [f"DROP TABLE IF EXISTS {name} {everywhere} SYNC" for name in (match[1], f"{match[1]}_local")]
         if re.fullmatch(r"RENAME TABLE \w+ TO \w+(, \w+ TO \w+)*", statement):
             return self._rename(re.findall(r"(\w+) TO (\w+)", statement))
+        if match := re.match(r"ALTER TABLE (\w+) (ADD COLUMN IF NOT EXISTS )", statement):
+            change = statement[match.start(2) :]
+            return [f"ALTER TABLE {name} {everywhere} {change}" for name in (f"{match[1]}_local", match[1])]
         if re.match(r"INSERT INTO \w+ ", statement):
             return [statement]  # through the `Distributed` tables
         raise NotForClusters(f"not known how to do on a cluster: {' '.join(statement.split())[:120]}")

@@ -7,8 +7,9 @@ counts from 0 again and has another id; the embedded broker forgets its topics a
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
@@ -18,6 +19,9 @@ from stream.records import ANALYSES, DEAD, DOCUMENTS
 
 # The workers' consumer group of each topic: analysing and storing move on their own (see stream.app).
 GROUPS = {DOCUMENTS: "fengxiang-analyse", ANALYSES: "fengxiang-store", DEAD: "fengxiang-store"}
+
+
+Found = TypeVar("Found")
 
 
 class LogAway(RuntimeError):
@@ -104,10 +108,21 @@ class Log:
     def _away(self, error: KafkaError) -> LogAway:
         return LogAway(f"Kafka at {', '.join(self._servers)} does not answer: {error}")
 
-    def keys(self, topic: str, partition: int, first: int, last: int, timeout: float = 10.0) -> dict[int, str]:
-        """Offset -> key of the messages `first` to `last`, both included; what the log no longer has is absent."""
+    def look_up(
+        self,
+        topic: str,
+        partition: int,
+        first: int,
+        last: int,
+        read: Callable[[bytes, bytes], Found],
+        timeout: float = 10.0,
+    ) -> dict[int, Found]:
+        """Offset -> what `read` makes of key and value of the messages `first` to `last`, both included.
+
+        What the log no longer has is absent.
+        """
         place = TopicPartition(topic, partition)
-        found: dict[int, str] = {}
+        found: dict[int, Found] = {}
         try:
             self._consumer.assign([place])
             self._consumer.seek(place, first)
@@ -116,7 +131,7 @@ class Log:
                 for message in self._consumer.poll(timeout_ms=500).get(place, []):
                     if message.offset > last:
                         return found
-                    found[message.offset] = (message.key or b"").decode("utf-8", "replace")
+                    found[message.offset] = read(message.key or b"", message.value or b"")
         except KafkaError as error:
             raise self._away(error) from error
         return found

@@ -2,6 +2,7 @@
 
 The documents are read from the store, in the order of their publication, and sent to `fengxiang.documents` marked as
 history, so that nobody is alerted. Their new analyses replace the old ones; `analysis_history` keeps both.
+A text that has been cut to an excerpt (stream.retention) stays as it was analysed.
 A replay that was cut off goes on where it stopped: what it has sent, or what was analysed since it began, is left out.
 `stream.replay_log` reads them from Kafka instead.
 """
@@ -40,12 +41,13 @@ class Cursor(msgspec.Struct, frozen=True):
     sent: int = 0
 
 
-_WHERE = """
+_CHOSEN = """
 published_at >= {start:DateTime64(3, 'UTC')} AND published_at < {end:DateTime64(3, 'UTC')} AND version < {began:UInt64}
 AND ({theme:String} = '' OR has(themes, {theme:String}))
 AND ({source:String} = '' OR source = {source:String})
 AND ({model_version:String} = '' OR model_version = {model_version:String})
 """
+_WHERE = f"{_CHOSEN} AND ifNull(text_length, 0) = 0"
 _AFTER = "(toUnixTimestamp64Milli(published_at), id) > ({published_ms:Int64}, {id:String})"
 _DOCUMENT = (
     "id, source, kind, title, body, published_at, fetched_at, url, language, publisher, authors, vendor_securities,"
@@ -71,6 +73,12 @@ def held(client: Client, selection: Selection) -> tuple[list[str], list[str]]:
     values = {name: _text(getattr(selection, name)) for name in ("start", "end")}
     themes, versions = client.query(sql, parameters=values).result_rows[0]
     return list(themes), list(versions)
+
+
+def count_cut(client: Client, selection: Selection, cursor: Cursor) -> int:
+    """How many documents of the selection stay as they are, since only excerpts of their texts are left."""
+    sql = f"SELECT count() FROM documents FINAL WHERE {_CHOSEN} AND text_length > 0"
+    return int(client.query(sql, parameters=_values(selection, cursor)).result_rows[0][0])
 
 
 def pages(client: Client, selection: Selection, cursor: Cursor) -> Iterator[tuple[list[Document], Cursor]]:

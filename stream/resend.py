@@ -49,6 +49,9 @@ def resend(client: Client, producer: KafkaProducer, letters: Sequence[DeadLetter
         flights = []
         for letter in letters[start : start + AT_ONCE]:
             payload = dead_letter_payload(client, letter).encode()
+            if not payload:
+                skipped.append((letter.document_id, "the original is gone: its time is over (stream.text_days)"))
+                continue
             try:
                 document = decode(payload, Document)
             except BadMessage as error:

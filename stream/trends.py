@@ -16,6 +16,7 @@ from clickhouse_connect.driver.client import Client
 
 from models.trading import BOUNDS, SHANGHAI, is_trading_day
 from stream.refreshes import note, reach
+from stream.retention import kept_from
 from stream.rows import moment_of
 
 NOTES = "trend_refreshes"
@@ -78,17 +79,22 @@ class Due:
     version: int
 
 
-def keep_up(client: Client, *, minute_days: int) -> None:
-    """Refresh what is due. minute_days: how long minutes are kept."""
-    if (work := due(client)).hours:
+def keep_up(client: Client, *, minute_days: int, document_days: int = 0) -> None:
+    """Refresh what is due. minute_days: how long minutes are kept; document_days: how long what is counted is."""
+    if (work := due(client, document_days=document_days)).hours:
         refresh(client, work, minute_days=minute_days)
 
 
-def due(client: Client) -> Due:
-    """The hours of which something was stored or corrected since the last refresh, overlap included."""
+def due(client: Client, *, document_days: int = 0) -> Due:
+    """The hours of which something was stored or corrected since the last refresh, overlap included.
+
+    Days of which rows have been dropped (stream.retention) keep the counts that they have: the truth is gone.
+    """
     since, reached, version = reach(client, NOTES)
     rows = client.query(_TOUCHED, parameters={"since": since}).result_rows
-    return Due([row[0] for row in rows], reached, version)
+    first = kept_from(document_days, moment_of(reached).astimezone(SHANGHAI).date())
+    from_ = _midnight(first) if first else 0
+    return Due([row[0] for row in rows if row[0] >= from_], reached, version)
 
 
 def refresh(client: Client, due: Due, *, minute_days: int) -> None:

@@ -25,6 +25,7 @@ from stream.health import serve
 from stream.log import Log, LogAway, open_producer
 from stream.records import ANALYSES, DEAD, DOCUMENTS
 from stream.resend import carry_out
+from stream.retention import Retention
 from stream.store import connect
 from stream.watchdog import Watchdog, judge
 
@@ -79,7 +80,9 @@ class Worker:
             beat=lambda: faulthandler.dump_traceback_later(settings.stream.hang_seconds + BEAT_SECONDS, exit=True),
         ).start()
         counts: dict[str, Callable[[Client], None]] = {
-            "trends": partial(trends.keep_up, minute_days=settings.stream.minute_days),
+            "trends": partial(
+                trends.keep_up, minute_days=settings.stream.minute_days, document_days=settings.stream.document_days
+            ),
             "stories": story_rows.keep_up,
         }
         for name, keep_up in counts.items():
@@ -92,6 +95,19 @@ class Worker:
                 trouble=f"{name} are not refreshed",
                 share=0.1,
             ).start()
+        retention = Retention(
+            text_days=settings.stream.text_days,
+            document_days=settings.stream.document_days,
+            cluster=settings.clickhouse_cluster,
+        )
+        Chore(
+            "retention",
+            retention.keep,
+            lambda: connect(settings, writer=True),
+            active=lambda: any(topic == ANALYSES for topic, _ in self._assigned()),
+            interval=30.0,
+            trouble="what is due is neither cut nor dropped",
+        ).start()
         Chore(
             "resend",
             partial(carry_out, open_producer=lambda: open_producer(settings)),

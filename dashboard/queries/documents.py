@@ -112,8 +112,8 @@ def whole(id_: str) -> Query:
     """One document with its text and everything said of it."""
     return query(
         f"""
-SELECT id, source, kind, publisher, authors, title, body, url, published_at, fetched_at, analysed_at, stored_at,
-       sentiment,
+SELECT id, source, kind, publisher, authors, title, body, ifNull(text_length, 0) AS text_length, url, published_at,
+       fetched_at, analysed_at, stored_at, sentiment,
        sentiment_score, p_negative, p_neutral, p_positive, themes, codes, story_id, copy_number, novelty, page_offsets,
        vendor_securities, vendor_subjects, vendor_tone, model_version, taxonomy_version, securities_version,
        code_version, corrected,

@@ -103,12 +103,14 @@ FROM replay_requests FINAL ORDER BY at DESC, id LIMIT 20""")
 
 
 def health() -> Query:
-    """Every source's last day of checks."""
+    """Every source's last day of checks; `arrivals`: those of the last hour that brought something; `usual`: how many
+    do at this time, -1 where that isn't known."""
     return query("""
 SELECT source, argMax(state, checked_at) AS state, max(checked_at) AS checked, max(last_item_at) AS last_item,
-       sum(new) AS new,
-       sum(errors) AS errors, argMax(message, checked_at) AS message
-FROM source_health WHERE checked_at > now() - INTERVAL 1 DAY GROUP BY source ORDER BY source""")
+       countIf(h.new > 0 AND checked_at > now() - INTERVAL 1 HOUR) AS arrivals,
+       ifNull(argMax(tuple(h.usual), checked_at).1, -1) AS usual, sum(h.new) AS new, sum(errors) AS errors,
+       argMax(message, checked_at) AS message
+FROM source_health AS h WHERE checked_at > now() - INTERVAL 1 DAY GROUP BY source ORDER BY source""")
 
 
 def versions() -> Query:

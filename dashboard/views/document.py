@@ -16,7 +16,7 @@ from dashboard.queries import documents as sql
 from dashboard.queries import feedback
 from dashboard.query import clock
 from dashboard.safe import html, join, marked, plain
-from dashboard.text import say, theme_ids, theme_name
+from dashboard.text import number, say, theme_ids, theme_name
 
 
 def page() -> None:
@@ -57,12 +57,19 @@ def _text(document: dict[str, Any], mentions: list[dict[str, Any]], themes: list
     ]
     return html(
         '<div class="fx-soft">{facts} {source}</div><div class="fx-title">{title}</div><div class="fx-body">{body}'
-        "</div>",
+        "</div>{cut}",
         facts=" · ".join(f for f in facts if f),
         source=blocks.source_link(document["url"]),
         title=marked(document["title"], _spans("title", mentions, themes)),
         body=marked(document["body"], _spans("body", mentions, themes)),
+        cut=_cut(document),
     )
+
+
+def _cut(document: dict[str, Any]) -> Markup:
+    """Says that this is an excerpt only, where the time of the whole text is over (stream.retention)."""
+    length = int(document["text_length"])
+    return html('<p class="fx-soft">✂ {t}</p>', t=say("text_cut", n=number(length))) if length else Markup("")
 
 
 def _analysis(document: dict[str, Any], mentions: list[dict[str, Any]], themes: list[dict[str, Any]]) -> Markup:

@@ -17,7 +17,7 @@ from dashboard.queries import feedback
 from dashboard.queries import system as sql
 from dashboard.query import SHANGHAI
 from dashboard.safe import html, plain
-from dashboard.text import ago, number, say
+from dashboard.text import ago, mean, number, say
 from dashboard.views import dead
 
 SECONDS = 5
@@ -120,13 +120,15 @@ def _sources() -> None:
         now = datetime.now(SHANGHAI)
         lines = [
             html(
-                "<tr><td>{name}</td><td><span class='{css}'>● {state}</span></td><td class='r'>{checked}</td><td"
-                " class='r'>{new}</td><td class='r'>{errors}</td>"
-                "<td><small>{message}</small></td></tr>",
+                "<tr><td>{name}</td><td><span class='{css}'>● {state}</span></td><td class='r'>{checked}</td>"
+                "<td class='r'>{newest}</td><td class='r'>{arrivals}</td><td class='r'>{new}</td>"
+                "<td class='r'>{errors}</td><td><small>{message}</small></td></tr>",
                 name=row["source"],
                 css="fx-ok" if row["state"] == "ok" else "fx-bad",
                 state=plain(row["state"], 16),
                 checked=ago(row["checked"], now),
+                newest="—" if pd.isna(row["last_item"]) else ago(row["last_item"], now),
+                arrivals=f"{row['arrivals']} / {mean(row['usual'])}" if row["usual"] >= 0 else row["arrivals"],
                 new=number(row["new"]),
                 errors=number(row["errors"]),
                 message=plain(row["message"], 60),
@@ -134,9 +136,10 @@ def _sources() -> None:
             for row in rows(table)
         ]
         header = html(
-            "<tr><th>{a}</th><th>{b}</th><th class='r'>{c}</th><th class='r'>{d}</th><th class='r'>{e}</th><th>"
-            "</th></tr>",
+            "<tr><th>{a}</th><th>{b}</th><th class='r'>{c}</th><th class='r'>{f}</th>"
+            "<th class='r' title='{help}'>{g}</th><th class='r'>{d}</th><th class='r'>{e}</th><th></th></tr>",
             a=say("source"), b=say("state"), c=say("checked"), d=say("new_items"), e=say("errors"),
+            f=say("newest_item"), g=say("hour_usual"), help=say("hour_usual_help"),
         )  # fmt: skip
         panel(html('<div class="fx-wrap">{t}</div>', t=blocks.table(lines, header)), "health")
 
@@ -170,7 +173,7 @@ def _versions() -> None:
     with left:
         query = sql.versions()
         table = read(query, kept=True)
-        charts.head(say("versions"), query, table, "versions")
+        charts.head(say("versions_used"), query, table, "versions")
         _listed(table, "versions")
     with right:
         query = sql.storage()

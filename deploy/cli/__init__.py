@@ -22,7 +22,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "doctor": ("deploy.cli.doctor", "Check ports, broker, ClickHouse, model, disk and clock. 自检"),
     "migrate": ("deploy.cli.migrate", "Create or update the tables. 建表与迁移"),
     "ingest": ("deploy.cli.ingest", "Ingest a file, a folder or a URL. 导入文件、文件夹或网址"),
-    "sources": ("deploy.cli.sources", "List the feeds, test one. 来源"),
+    "sources": ("deploy.cli.sources", "Feeds: list, test, add, remove. 来源"),
     "worker": ("deploy.cli.worker", "Run a stream worker. 流处理进程"),
     "dashboard": ("deploy.cli.dashboard", "Run the dashboard. 看板"),
     "analyse": ("deploy.cli.analyse", "JSONL in, analyses out; needs neither Kafka nor ClickHouse. 分析文本"),

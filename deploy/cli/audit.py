@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -13,8 +14,10 @@ from deploy.cli import UserError
 from deploy.settings import Settings, load
 from ingest.drain import outbox_of
 from ingest.outbox import State
+from models.trading import SHANGHAI
 from stream.audit import AuditReport, Finding, audit
 from stream.log import Log, LogAway
+from stream.retention import kept_from
 from stream.store import StoreAway, connect, first_line
 
 
@@ -40,7 +43,7 @@ def run(settings: Settings, wait: float) -> AuditReport:
     with Log(settings.kafka_servers) as log, closing(connect(settings, writer=True)) as client:
         while True:
             try:
-                report = audit(client, log)
+                report = audit(client, log, since=_since(settings))
             except LogAway:
                 raise
             except Exception as error:
@@ -59,6 +62,12 @@ def run(settings: Settings, wait: float) -> AuditReport:
     return report
 
 
+def _since(settings: Settings) -> datetime | None:
+    """From when on everything is kept."""
+    first = kept_from(settings.stream.document_days, datetime.now(SHANGHAI).date())
+    return datetime.combine(first, datetime.min.time(), SHANGHAI) if first else None
+
+
 def _unconfirmed(settings: Settings) -> int:
     if not (settings.data_dir / "ingest" / "outbox.db").exists():
         return 0
@@ -74,6 +83,7 @@ def text(report: AuditReport) -> str:
         f"已存 documents stored            {report.stored:>12,}   this epoch {report.stored_this_epoch:,}",
         f"死信 documents dead              {report.dead:>12,}",
         f"重复来稿 sent again later        {report.superseded:>12,}",
+        *([f"已过保存期 no longer kept          {report.expired:>12,}"] if report.expired else []),
         f"处理中 in flight                 {report.in_flight:>12,}",
     ]
     lines += [f"说明 note: {note}" for note in report.notes]

@@ -26,7 +26,7 @@ from deploy.settings import Settings, load
 from models.records import Document
 from stream.log import Log, LogAway, open_producer
 from stream.records import DOCUMENTS, encode
-from stream.replay import Cursor, Selection, count, held, pages
+from stream.replay import Cursor, Selection, count, count_cut, held, pages
 from stream.replay_log import LogCursor, begin, log_pages
 from stream.store import first_line
 
@@ -60,6 +60,11 @@ def command(
     try:
         with open_store(settings, writer=True, refusals=(LogAway,)) as client:
             plan = (_of_log if from_log else _of_store)(settings, client, selection, place)
+            if plan.cut:
+                print(
+                    f"{plan.cut:,} 篇只剩摘录，保持原分析 documents stay as analysed: only excerpts are left here;"
+                    " --from-log reads what Kafka still holds"
+                )
             if plan.sent:
                 print(f"继续 going on after {plan.sent:,}")
             if dry_run:
@@ -76,19 +81,20 @@ def command(
 @dataclass(frozen=True)
 class _Plan:
     """What is still to be done. total: the length of the bar; each page comes with how far the bar is then, and with
-    the cursor to keep once it was sent; count: the documents, without sending any."""
+    the cursor to keep once it was sent; count: the documents, without sending any; cut: that are only excerpts here."""
 
     sent: int
     total: int
     pages: Iterator[tuple[list[Document], int, Cursor | LogCursor]]
     count: Callable[[], int]
+    cut: int = 0
 
 
 def _of_store(settings: Settings, client: Client, selection: Selection, place: Path) -> _Plan:
     cursor = _resume(place, Cursor) or Cursor(began=time.time_ns() // 1000)
     total = count(client, selection, cursor)
     found = ((page, at.sent - cursor.sent, at) for page, at in pages(client, selection, cursor))
-    return _Plan(cursor.sent, total, found, lambda: total)
+    return _Plan(cursor.sent, total, found, lambda: total, count_cut(client, selection, cursor))
 
 
 def _of_log(settings: Settings, client: Client, selection: Selection, place: Path) -> _Plan:

@@ -80,7 +80,10 @@ def create_topics(servers: Sequence[str], settings: Settings, timeout: float = 3
                 del have[name]
             if name not in have:
                 try:
-                    admin.create_topics([NewTopic(name, partitions, settings.stream.replication)])
+                    configs = {} if settings.embedded_kafka else {"retention.ms": str(settings.log_milliseconds)}
+                    admin.create_topics(
+                        [NewTopic(name, partitions, settings.stream.replication, topic_configs=configs)]
+                    )
                 except TopicAlreadyExistsError:  # another process was first
                     continue
     except KafkaError as error:

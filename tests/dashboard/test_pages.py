@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from dashboard.query import SHANGHAI
 from dashboard.safe import plain
+from stream.retention import Retention
 from tests.dashboard.conftest import HOSTILE, World
 from tests.dashboard.seed import make
+from tests.stream.stack import within
 
 pytestmark = pytest.mark.browser
 
@@ -245,6 +247,41 @@ def test_hostile_titles_are_shown_as_text(page: Page, world: World) -> None:
         assert page.locator(".fx-title").inner_text() == title
     assert page.evaluate("window.hacked") is None
     assert not page.locator('a[href^="javascript:"]').count()
+
+
+def test_a_text_whose_time_is_over_shows_its_beginning_and_says_so(page: Page, world: World) -> None:
+    """Only this document of 2025 is due; its evidence beyond the excerpt is simply not marked."""
+    text = "某公司的游戏获批版号。" + "背景介绍，" * 60 + "中文在线的大模型也获批。"
+    world.seed.add(make("old", "旧闻", text, "2025-01-02T10:00:00"))
+    world.seed.insert(world.client)
+    days = (datetime.now(SHANGHAI) - datetime(2025, 6, 1, tzinfo=SHANGHAI)).days
+    Retention(text_days=days, document_days=0).keep(world.client)
+    sql = "SELECT count() FROM documents FINAL WHERE text_length > 0"
+    assert within(60, lambda: scalar(world, sql) == 1)
+    id_ = next(m.document.id for m in world.seed.messages if m.document.title == "旧闻")
+    opened(page, world, f"document?id={id_}")
+    assert page.locator(".fx-body").inner_text() == text[:200] + "…"
+    expect(page.get_by_text(f"全文（共 {len(text)} 字）的保存期限已过")).to_be_visible()
+    opened(page, world, f"document?id={id_}&lang=en")
+    expect(page.get_by_text(f"the whole text ({len(text)} characters)")).to_be_visible()
+
+
+def test_the_system_page_shows_each_source_s_newest_item_and_its_rate_beside_the_usual(
+    page: Page, world: World
+) -> None:
+    world.client.command(
+        "INSERT INTO source_health (source, checked_at, state, fetched, new, last_item_at, usual) VALUES"
+        " ('desk', now64(3) - INTERVAL 9 MINUTE, 'ok', 3, 3, now64(3) - INTERVAL 10 MINUTE, 12),"
+        " ('desk', now64(3), 'silent', 0, 0, now64(3) - INTERVAL 10 MINUTE, 12)"
+    )
+    row = page.locator("tr", has_text="desk").first
+
+    def shown() -> bool:  # the page's answers may be 20 seconds old
+        return bool(opened(page, world, "system").locator("tr", has_text="desk").count())
+
+    assert within(60, shown, step=2)
+    for text in ("silent", "10 分钟前", "1 / 12"):
+        expect(row).to_contain_text(text)
 
 
 def test_live_feed_shows_a_new_document_and_keeps_the_readers_place(page: Page, world: World) -> None:

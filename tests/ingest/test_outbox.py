@@ -34,7 +34,7 @@ def send(outbox: Outbox, log: str = "log-1", start: int = 0) -> None:
 
 def test_keeps_order_and_text(outbox: Outbox) -> None:
     documents = [document(str(n)) for n in range(5)]
-    assert outbox.add(documents) == (5, 0)
+    assert outbox.add(documents)[:2] == (5, 0)
     outbox.add([letter()])
     entries = outbox.pending(10)
     assert [decode(entry.value, Document) for entry in entries[:5]] == documents
@@ -43,11 +43,11 @@ def test_keeps_order_and_text(outbox: Outbox) -> None:
 
 def test_adding_again_changes_nothing_in_any_state(outbox: Outbox) -> None:
     outbox.add([document()])
-    assert outbox.add([document()]) == (0, 1)
+    assert outbox.add([document()])[:2] == (0, 1)
     send(outbox)
-    assert outbox.add([document()]) == (0, 1)
+    assert outbox.add([document()])[:2] == (0, 1)
     outbox.confirm(outbox.sent(10), State.STORED)
-    assert outbox.add([document()]) == (0, 1)
+    assert outbox.add([document()])[:2] == (0, 1)
     assert outbox.pending(10) == []
     assert outbox.counts()[State.STORED] == 1
 
@@ -56,12 +56,12 @@ def test_an_edit_and_a_forced_repeat_are_published_again(outbox: Outbox, clock: 
     outbox.add([document()])
     send(outbox)
     outbox.confirm(outbox.sent(10), State.STORED)
-    assert outbox.add([document(body="更正：芒果超媒盘中涨5%。")]) == (1, 0)
+    assert outbox.add([document(body="更正：芒果超媒盘中涨5%。")])[:2] == (1, 0)
     assert "更正" in outbox.pending(1)[0].value.decode()
     send(outbox)
     outbox.confirm(outbox.sent(10), State.STORED)
     clock.pass_(1)
-    assert outbox.add([document(body="更正：芒果超媒盘中涨5%。")], again=True) == (1, 0)
+    assert outbox.add([document(body="更正：芒果超媒盘中涨5%。")], again=True)[:2] == (1, 0)
 
 
 def test_an_edit_while_in_flight_stays_pending(outbox: Outbox) -> None:
@@ -132,7 +132,7 @@ def test_ids_are_forgotten_after_the_retention(tmp_path: Path, clock: Clock) -> 
     outbox.confirm(outbox.sent(1), State.STORED)
     clock.pass_(86_401)
     assert outbox.forget() == 1
-    assert outbox.add([document("old"), document("open")]) == (1, 1)
+    assert outbox.add([document("old"), document("open")])[:2] == (1, 1)
 
 
 def test_counts_of_a_batch(outbox: Outbox) -> None:

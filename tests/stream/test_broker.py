@@ -8,7 +8,9 @@ import sys
 import time
 from collections.abc import Callable
 
+import pytest
 from kafka import KafkaAdminClient, KafkaProducer
+from kafka.admin import NewTopic
 
 from deploy.local.broker import create_topics
 from deploy.local.preflight import accepts
@@ -68,3 +70,17 @@ def _within(seconds: float, condition: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def test_topics_of_a_cluster_are_made_with_the_time_for_which_messages_are_kept(
+    make_broker: Callable[[], Broker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The embedded broker keeps no such setting to ask for; what is sent to it is what a cluster gets."""
+    made: list[NewTopic] = []
+    create = KafkaAdminClient.create_topics
+    monkeypatch.setattr(
+        KafkaAdminClient, "create_topics", lambda self, topics: made.extend(topics) or create(self, topics)
+    )
+    broker = make_broker()
+    create_topics(broker.servers, Settings(kafka=broker.servers[0], stream={"text_days": 7, "log_days": 30}))
+    assert [topic.topic_configs for topic in made] == [{"retention.ms": str(7 * 86_400_000)}] * 3
