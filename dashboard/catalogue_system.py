@@ -50,7 +50,7 @@ SYSTEM_WORDS: dict[str, tuple[str, str]] = {
     "errors": ("错", "Errors"),
     "offsets": ("偏移对账", "Offsets held"),
     "offsets_note": ("缺失可能是死信", "absent ones may be dead letters"),
-    "versions_used": ("模型与数据版本", "Versions"),
+    "versions": ("模型与数据版本", "Versions"),
     "storage": ("存储", "Storage"),
     "column_epoch": ("日志代", "Log's epoch"),
     "column_topic": ("主题", "Topic"),

@@ -173,7 +173,7 @@ def _versions() -> None:
     with left:
         query = sql.versions()
         table = read(query, kept=True)
-        charts.head(say("versions_used"), query, table, "versions")
+        charts.head(say("versions"), query, table, "versions")
         _listed(table, "versions")
     with right:
         query = sql.storage()
