@@ -8,7 +8,8 @@ that it no longer has gets a tombstone.
 Its other documents are found by time, in whose order the documents lie: a copy is published within `WINDOW` of
 another one, so the row that the story has already touches that span, and says from when to when the rest was told.
 A document that is moved in time leaves a tombstone at its former moment, which is as new as its row. When very many
-stories are due, as after an upgrade, all are counted anew, part by part.
+stories are due, as after an upgrade, all are counted anew, part by part. Stories that ended before the oldest document
+that is kept stay as they are: the truth is gone.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ _BURY = """
 INSERT INTO stories (first_at, story_id, version, is_deleted)
 SELECT first_at, story_id, {version:UInt64}, 1 FROM stories FINAL
 WHERE version < {version:UInt64}"""
+_BURY_ALL = " AND last_at >= (SELECT min(published_at) FROM documents)"
 _BURY_THESE = """
     AND first_at >= fromUnixTimestamp64Milli({low:Int64}) AND first_at <= fromUnixTimestamp64Milli({high:Int64})
     AND story_id IN {ids:Array(String)}
@@ -122,4 +124,4 @@ def _count_all(client: Client, version: int) -> None:
     parts = 1 + documents // PART
     for part in range(parts):
         client.command(_COUNT + _ALL, parameters={"parts": parts, "part": part, "version": version})
-    client.command(_BURY, parameters={"version": version})
+    client.command(_BURY + _BURY_ALL, parameters={"version": version})

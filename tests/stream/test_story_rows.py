@@ -193,3 +193,17 @@ def test_only_what_was_touched_is_read_again(sink: Sink, stored: Client) -> None
     assert datetime.fromtimestamp(values["high"] / 1000, FIRST.tzinfo) == moment
     assert values["high"] - values["low"] == 5 * 3600 * 1000
     assert kept(stored) == truth(stored)
+
+
+def test_a_story_whose_documents_are_no_longer_kept_stays(
+    sink: Sink, stored: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(sink, [told(1, 1, published_at=FIRST - timedelta(days=400)), told(2, 2, published_at=FIRST)], 0)
+    keep_up(stored)
+    before = kept(stored)
+    old = {"id": told(1, 1).document.id}
+    stored.command("DELETE FROM documents WHERE id = {id:String}", parameters=old, settings={"mutations_sync": 1})
+    monkeypatch.setattr(story_rows, "MANY", 0)
+    store(sink, [told(2, 2, published_at=FIRST, at=AT + timedelta(hours=1))], 1)
+    keep_up(stored)
+    assert kept(stored) == before and len(before) == 2
