@@ -43,9 +43,15 @@ def conditions(filter_: Filter) -> tuple[str, dict[str, Any]]:
     for i, word in enumerate(filter_.text.split()[:10]):
         terms.append(f"({_contains('title', word, f'w{i}')} OR {_contains('body', word, f'w{i}')})")
         values[f"w{i}"] = word
-    for column, wanted in (("themes", filter_.themes), ("codes", filter_.codes)):
+    for column, wanted, table, key in (
+        ("themes", filter_.themes, "document_themes_now", "theme"),
+        ("codes", filter_.codes, "mentions_now", "code"),
+    ):
         if wanted:
-            terms.append(f"hasAny({column}, {{{column}:Array(String)}})")
+            place = f"{{{column}:Array(String)}}"
+            terms.append(f"hasAny({column}, {place})")
+            # Their moments, which the documents are in the order of, are found at once.
+            terms.append(f"published_at IN (SELECT published_at FROM {table} WHERE {key} IN {place} AND {WINDOW})")
             values[column] = list(wanted)
     for column, any_of in (("source", filter_.sources), ("kind", filter_.kinds)):
         if any_of:
@@ -73,8 +79,12 @@ def listed(scope: Scope, filter_: Filter, order: str = "newest", limit: int = 30
         f"""
 SELECT {COLUMNS}
 FROM documents_now
-WHERE {WINDOW}{where}
-ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}""",
+WHERE (published_at, id) IN (
+    SELECT published_at, id FROM documents_now
+    WHERE {WINDOW}{where}
+    ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}
+)
+ORDER BY {ORDERS[order]}""",
         **windowed(scope, limit=limit, offset=offset, **values),
     )
 

@@ -6,6 +6,9 @@ from dashboard.queries import BACK, IN_BACK, WINDOW, bucket, counted, windowed, 
 from dashboard.query import Query, query
 from dashboard.scope import Scope
 
+# The moments of a theme's documents: the table of documents is in the order of time, and finds them by those at once.
+MOMENTS = f"SELECT published_at FROM document_themes_now WHERE theme = {{theme:String}} AND {WINDOW}"
+
 
 def headline(scope: Scope, theme: str) -> Query:
     """Documents, stories, publishers, companies and tone: one row per `back`."""
@@ -47,21 +50,34 @@ GROUP BY theme, at ORDER BY theme, at""",
 
 def securities(scope: Scope, theme: str) -> Query:
     """Securities mentioned in the theme's documents: count, share of the theme's count, tone towards each."""
+    of_theme = f"FROM document_themes_now WHERE theme = {{theme:String}} AND {WINDOW}"
+    ranked = f"""
+    SELECT toString(arrayJoin(codes)) AS code, {counted(scope.basis)} AS n, max(published_at) AS last
+    {of_theme}
+    GROUP BY code ORDER BY n DESC, code LIMIT 50
+"""
     return query(
         f"""
-WITH (SELECT {counted(scope.basis)} FROM document_themes_now WHERE theme = {{theme:String}} AND {WINDOW}) AS whole
-SELECT code, {counted(scope.basis)} AS n, n / greatest(whole, 1) AS share,
-       sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001) AS tone, max(published_at) AS last
-FROM mentions_now
-WHERE has(themes, {{theme:String}}) AND {WINDOW}
-GROUP BY code ORDER BY n DESC, code LIMIT 50""",
+WITH (SELECT {counted(scope.basis)} {of_theme}) AS whole
+SELECT code, r.n AS n, r.n / greatest(whole, 1) AS share, t.tone AS tone, r.last AS last
+FROM ({ranked}) AS r
+LEFT JOIN (
+    SELECT toString(code) AS of, sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001) AS tone
+    FROM mentions_now
+    WHERE code IN (SELECT code FROM ({ranked})) AND published_at IN (SELECT published_at {of_theme})
+      AND has(themes, {{theme:String}}) AND {WINDOW}
+    GROUP BY of
+) AS t ON t.of = code
+ORDER BY n DESC, code""",
         **windowed(scope, theme=theme),
     )
 
 
 def pairs(scope: Scope, theme: str = "", limit: int = 60) -> Query:
     """Pairs of securities named in the same documents, of a theme or of all."""
-    of_theme = "has(themes, {theme:String}) AND " if theme else ""
+    of_theme = (
+        f"has(themes, {{theme:String}}) AND published_at IN ({MOMENTS}) AND " if theme else ""
+    )
     return query(
         f"""
 SELECT a, b, uniqExact(id) AS n
@@ -83,7 +99,7 @@ def together(scope: Scope, theme: str) -> Query:
         f"""
 SELECT arrayJoin(themes) AS other, uniqExact(id) AS n, avg(sentiment_score) AS tone
 FROM documents_now
-WHERE has(themes, {{theme:String}}) AND {WINDOW} AND other != {{theme:String}}
+WHERE has(themes, {{theme:String}}) AND published_at IN ({MOMENTS}) AND {WINDOW} AND other != {{theme:String}}
 GROUP BY other ORDER BY n DESC, other""",
         **windowed(scope, theme=theme),
     )

@@ -28,9 +28,9 @@ import numpy as np
 from clickhouse_connect.driver.client import Client
 
 from dashboard import queries
-from dashboard.queries import documents, overview, reports, security, system, theme
+from dashboard.queries import documents, overview, reports, security, system, tallies, theme
 from dashboard.query import TIME, Query, query
-from dashboard.scope import Scope, window
+from dashboard.scope import Scope, Tallied, window
 from deploy.settings import Settings
 from models.themes import built_in
 from models.trading import SHANGHAI as ZONE
@@ -249,15 +249,15 @@ def page_queries(id_: str, story: str) -> dict[str, Callable[[Scope], Query]]:
     }
 
 
-def fixed_queries(end: datetime, id_: str, story: str) -> dict[str, Query]:
+def fixed_queries(first: datetime, end: datetime, tallied: Tallied | None, id_: str, story: str) -> dict[str, Query]:
     """Those that ask for all times, or for one thing."""
     return {
         "all extent": queries.extent(),
-        "all busy": queries.busy(end),
-        "all names, kept 10 min": queries.names(),
+        "all busy": tallies.busy(end, tallied),
+        "all names, kept 10 min": queries.names(tallied=True),
         "all names lately": queries.names(2),
         "all feed": overview.feed(""),
-        "security life": security.life("000012.SZ"),
+        "security life": security.life(Scope(first, end, tallied=tallied), "000012.SZ"),
         "search sources": documents.sources(),
         "document whole": documents.whole(id_),
         "document mentions": documents.mentions_of(id_),

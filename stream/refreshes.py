@@ -1,0 +1,41 @@
+"""How far the tables that are counted from the tables of truth have come: what was stored, or corrected, since then.
+
+Times are the store's own, and a refresh's version is above the last one's: a clock that is set back, here or there,
+makes no count wrong. How far a refresh has come is noted last, so that one that was cut off is done again.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from clickhouse_connect.driver.client import Client
+
+from stream.rows import moment_of
+
+OVERLAP = 30_000_000  # microseconds: inserts that were under way when the last refresh began
+
+
+class Reach(NamedTuple):
+    """What a refresh covers. Microseconds since 1970, by the store's clock.
+
+    since: when something may have been stored that isn't counted yet; reached: now; version: of the rows to be written.
+    """
+
+    since: int
+    reached: int
+    version: int
+
+
+def reach(client: Client, table: str) -> Reach:
+    """Where the next refresh begins; table: that notes how far the refreshes have come."""
+    sql = f"""
+        SELECT toUnixTimestamp64Micro(now64(6)), toUnixTimestamp64Micro(argMax(reached, version)), max(version)
+        FROM {table}"""
+    now, reached, version = client.query(sql).result_rows[0]
+    # Of a store whose clock was set back, what was stored since then has times before `reached`.
+    return Reach(max(0, min(reached, now) - OVERLAP), now, max(now, version + 1))
+
+
+def note(client: Client, table: str, reached: int, version: int) -> None:
+    """A refresh is done."""
+    client.insert(table, [[moment_of(reached), version]], column_names=["reached", "version"])
