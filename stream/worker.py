@@ -16,7 +16,7 @@ import faust
 from faust.exceptions import ConsumerNotStarted
 
 from deploy.settings import Settings
-from stream import metrics
+from stream import metrics, tallies
 from stream.analyse import Analyser
 from stream.app import Agents
 from stream.chores import Chore
@@ -84,6 +84,15 @@ class Worker:
             active=lambda: any(topic == ANALYSES for topic, _ in self._assigned()),
             interval=5.0,
             trouble="trends are not refreshed",
+            share=0.1,
+        ).start()
+        Chore(
+            "tallies",
+            tallies.keep_up,
+            lambda: connect(settings, writer=True),
+            active=lambda: any(topic == ANALYSES for topic, _ in self._assigned()),
+            interval=5.0,
+            trouble="tallies are not refreshed",
             share=0.1,
         ).start()
         Chore(

@@ -8,7 +8,6 @@ Windows are half-open; `back` numbers windows of equal length into the past (0: 
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from dashboard.query import TIME, Query, query

@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from dashboard.queries import WINDOW, bucket, counted, windowed, with_history
-from dashboard.queries.tallies import N, TONE, back, counts
+from dashboard.queries.tallies import TONE, N, back, counts
 from dashboard.query import TIME, Query, query
 from dashboard.scope import Scope
 
-MOVERS = 1000  # of the securities of the window, those most told of
+MOVERS = 300  # of the securities of the window, those most told of
 
 
 def headline(scope: Scope) -> Query:
@@ -102,7 +102,7 @@ def sources(scope: Scope) -> Query:
     before = replace(scope, start=scope.start - timedelta(days=14), end=scope.start)
     return query(
         f"""
-SELECT source, d.newest AS newest, n.n AS n, d.seconds / greatest(n.n + b.n - 1, 1) AS usual_gap, h.state AS state,
+SELECT d.source AS source, d.newest AS newest, n.n AS n, d.seconds / greatest(n.n + b.n - 1, 1) AS usual_gap, h.state AS state,
        h.message AS message
 FROM (
     SELECT toString(source) AS source, max(published_at) AS newest,
@@ -111,12 +111,12 @@ FROM (
     WHERE NOT is_deleted AND published_at >= {{start:{TIME}}} - INTERVAL 14 DAY AND published_at < {{end:{TIME}}}
     GROUP BY source
 ) AS d
-LEFT JOIN (SELECT key, sum(documents) AS n FROM {counts(scope, "source", "0")} GROUP BY key) AS n ON n.key = source
-LEFT JOIN (SELECT key, sum(documents) AS n FROM {counts(before, "source", "0")} GROUP BY key) AS b ON b.key = source
+LEFT JOIN (SELECT key, sum(documents) AS n FROM {counts(scope, "source", "0")} GROUP BY key) AS n ON n.key = d.source
+LEFT JOIN (SELECT key, sum(documents) AS n FROM {counts(before, "source", "0")} GROUP BY key) AS b ON b.key = d.source
 LEFT JOIN (
     SELECT toString(source) AS source, argMax(state, checked_at) AS state, argMax(message, checked_at) AS message
     FROM source_health GROUP BY source
-) AS h ON h.source = source
+) AS h ON h.source = d.source
 ORDER BY newest DESC""",
         **windowed(scope),
     )

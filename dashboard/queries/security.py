@@ -38,8 +38,8 @@ def life(whole: Scope, code: str) -> Query:
     return query(
         f"""
 WITH (
-    SELECT (toStartOfDay(min(moment)), toStartOfDay(max(moment)), sum(documents))
-    FROM {counts(whole, "security", "0", only="key = {code:String}")}
+    SELECT (min(label), max(label), sum(documents))
+    FROM {counts(whole, "security", "toStartOfDay(moment)", only="key = {code:String}")}
 ) AS held
 SELECT min(published_at) AS first, max(published_at) AS last, held.3 AS n, argMin(document_id, published_at) AS first_id,
        groupUniqArray(10)(surface) AS surfaces

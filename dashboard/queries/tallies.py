@@ -40,10 +40,12 @@ def back(moment: str) -> str:
     return f"intDiv(dateDiff('millisecond', {moment}, {{end:{TIME}}}) - 1, {{period:Int64}})"
 
 
-def counts(scope: Scope, dimension: str, label: str, *, history: bool = False, finest: int = DAY, only: str = "") -> str:
+def counts(
+    scope: Scope, dimension: str, label: str, *, history: bool = False, finest: int = DAY, only: str = ""
+) -> str:
     """A subquery's SQL: partial counts by `key` and `label`, to be grouped by them with `N`, `TONE` and `sum`.
 
-    label: SQL of a moment, which stands as `moment` in it; history: the earlier windows, too; finest: the longest steps
+    label: SQL in which a row's time stands as `moment`; history: the earlier windows, too; finest: the longest steps
     that may be read, in milliseconds; only: a condition on `key`.
     """
     table, key, id_, weight = _SOURCES[dimension]
@@ -53,15 +55,15 @@ def counts(scope: Scope, dimension: str, label: str, *, history: bool = False, f
     kept = " OR ".join(f"step = '{step}' AND {_within('bucket', spans[step])}" for step in STEPS if spans[step])
     if kept:
         parts.append(f"""
-    SELECT key, bucket AS moment, {label} AS label, documents, stories, publishers, weight, toned, positive, neutral,
-           negative
+    SELECT key, {label.replace("moment", "bucket")} AS label, documents, stories, publishers, weight, toned, positive,
+           neutral, negative
     FROM tallies FINAL
     WHERE dimension = '{dimension}'{only} AND ({kept})""")
     if spans[TRUTH] or not parts:
         parts.append(f"""
-    SELECT toString({key}) AS key, any(published_at) AS moment, {label.replace("moment", "published_at")} AS label,
-           uniqExact({id_}) AS documents, uniqState(cityHash64({story(id_)})) AS stories,
-           uniqState(cityHash64({PUBLISHER})) AS publishers, sum(toFloat64({weight})) AS weight,
+    SELECT toString({key}) AS key, {label.replace("moment", "published_at")} AS label, uniqExact({id_}) AS documents,
+           uniqState(cityHash64({story(id_)})) AS stories, uniqState(cityHash64({PUBLISHER})) AS publishers,
+           sum(toFloat64({weight})) AS weight,
            sum(sentiment_score * {weight}) AS toned, countIf(sentiment = 'positive') AS positive,
            countIf(sentiment = 'neutral') AS neutral, countIf(sentiment = 'negative') AS negative
     FROM {table}

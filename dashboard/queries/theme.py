@@ -50,34 +50,21 @@ GROUP BY theme, at ORDER BY theme, at""",
 
 def securities(scope: Scope, theme: str) -> Query:
     """Securities mentioned in the theme's documents: count, share of the theme's count, tone towards each."""
-    of_theme = f"FROM document_themes_now WHERE theme = {{theme:String}} AND {WINDOW}"
-    ranked = f"""
-    SELECT toString(arrayJoin(codes)) AS code, {counted(scope.basis)} AS n, max(published_at) AS last
-    {of_theme}
-    GROUP BY code ORDER BY n DESC, code LIMIT 50
-"""
     return query(
         f"""
-WITH (SELECT {counted(scope.basis)} {of_theme}) AS whole
-SELECT code, r.n AS n, r.n / greatest(whole, 1) AS share, t.tone AS tone, r.last AS last
-FROM ({ranked}) AS r
-LEFT JOIN (
-    SELECT toString(code) AS of, sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001) AS tone
-    FROM mentions_now
-    WHERE code IN (SELECT code FROM ({ranked})) AND published_at IN (SELECT published_at {of_theme})
-      AND has(themes, {{theme:String}}) AND {WINDOW}
-    GROUP BY of
-) AS t ON t.of = code
-ORDER BY n DESC, code""",
+WITH (SELECT {counted(scope.basis)} FROM document_themes_now WHERE theme = {{theme:String}} AND {WINDOW}) AS whole
+SELECT code, {counted(scope.basis)} AS n, n / greatest(whole, 1) AS share,
+       sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001) AS tone, max(published_at) AS last
+FROM mentions_now
+WHERE published_at IN ({MOMENTS}) AND has(themes, {{theme:String}}) AND {WINDOW}
+GROUP BY code ORDER BY n DESC, code LIMIT 50""",
         **windowed(scope, theme=theme),
     )
 
 
 def pairs(scope: Scope, theme: str = "", limit: int = 60) -> Query:
     """Pairs of securities named in the same documents, of a theme or of all."""
-    of_theme = (
-        f"has(themes, {{theme:String}}) AND published_at IN ({MOMENTS}) AND " if theme else ""
-    )
+    of_theme = f"has(themes, {{theme:String}}) AND published_at IN ({MOMENTS}) AND " if theme else ""
     return query(
         f"""
 SELECT a, b, uniqExact(id) AS n
