@@ -28,7 +28,7 @@ STEPS = (
 class Tallied:
     """How far the store's `tallies` can be relied on. Times in seconds since 1970.
 
-    behind: the hours of which something was stored since they were counted; minutes_from: minutes are kept from then on.
+    behind: the hours of which something was stored since they were counted; minutes_from: since when minutes are kept.
     """
 
     behind: frozenset[int]

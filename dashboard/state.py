@@ -115,7 +115,7 @@ def language_switch() -> None:
 
 
 def window_controls(first: datetime, newest: datetime, busy: str, tallied: scope.Tallied | None) -> scope.Scope:
-    """The window and counting controls; `busy` is the preset to start with, `tallied` says how the window is counted."""
+    """The window and counting controls; `busy` is the preset to start with, `tallied` how it is counted."""
     busy = str(st.session_state.setdefault("default_window", busy))
     preset = segments(say("window"), "w", scope.PRESETS, busy, lambda key: say(f"window_{key}"), always=True)
     custom: tuple[date, date] | None = None

@@ -43,6 +43,8 @@ class ClusterSchema:
             return [f"DROP TABLE IF EXISTS {name} {everywhere} SYNC" for name in (match[1], f"{match[1]}_local")]
         if re.fullmatch(r"RENAME TABLE \w+ TO \w+(, \w+ TO \w+)*", statement):
             return self._rename(re.findall(r"(\w+) TO (\w+)", statement))
+        if match := re.match(r"ALTER TABLE (\w+) (?=(ADD|MATERIALIZE) INDEX )", statement):
+            return [f"ALTER TABLE {match[1]}_local {everywhere} {statement[match.end() :]}"]
         if re.match(r"INSERT INTO \w+ ", statement):
             return [statement]  # through the `Distributed` tables
         raise NotForClusters(f"not known how to do on a cluster: {' '.join(statement.split())[:120]}")

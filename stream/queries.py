@@ -14,8 +14,7 @@ from stream.rows import microseconds
 # SQL: a dead letter's reason without what differs from letter to letter, its ids and numbers.
 REASON = "replaceRegexpAll(reason, '[0-9a-f]*[0-9][0-9a-f]*', '#')"
 
-# What `tallies` count and how it is counted elsewhere must be the same: SQL of a row's publisher, and of its story by the
-# column of the document's id.
+# SQL of a row's publisher, as `tallies` and the pages count it.
 PUBLISHER = "if(publisher = '', source, publisher)"
 MINUTE_DAYS = 35  # how long tallies by the minute are kept
 

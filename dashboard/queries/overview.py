@@ -102,8 +102,8 @@ def sources(scope: Scope) -> Query:
     before = replace(scope, start=scope.start - timedelta(days=14), end=scope.start)
     return query(
         f"""
-SELECT d.source AS source, d.newest AS newest, n.n AS n, d.seconds / greatest(n.n + b.n - 1, 1) AS usual_gap, h.state AS state,
-       h.message AS message
+SELECT d.source AS source, d.newest AS newest, n.n AS n, d.seconds / greatest(n.n + b.n - 1, 1) AS usual_gap,
+       h.state AS state, h.message AS message
 FROM (
     SELECT toString(source) AS source, max(published_at) AS newest,
            dateDiff('second', min(published_at), newest) AS seconds

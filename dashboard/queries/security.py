@@ -41,8 +41,8 @@ WITH (
     SELECT (min(label), max(label), sum(documents))
     FROM {counts(whole, "security", "toStartOfDay(moment)", only="key = {code:String}")}
 ) AS held
-SELECT min(published_at) AS first, max(published_at) AS last, held.3 AS n, argMin(document_id, published_at) AS first_id,
-       groupUniqArray(10)(surface) AS surfaces
+SELECT min(published_at) AS first, max(published_at) AS last, held.3 AS n,
+       argMin(document_id, published_at) AS first_id, groupUniqArray(10)(surface) AS surfaces
 FROM mentions_now
 WHERE code = {{code:String}} AND (published_at >= held.1 AND published_at < held.1 + INTERVAL 1 DAY
       OR published_at >= held.2 AND published_at < held.2 + INTERVAL 1 DAY)""",

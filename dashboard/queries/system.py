@@ -13,7 +13,7 @@ STAGES = {
 }
 
 
-# When the newest rows were stored; the newest by publication come first, so that the index over `stored_at` does the rest.
+# When the newest row was stored: those published last give a time that the index over `stored_at` can go by.
 STORED = """(
     SELECT max(stored_at) FROM documents WHERE stored_at >= (
         SELECT max(stored_at) FROM documents

@@ -3,8 +3,8 @@
 The store keeps `tallies` by minute, hour and day that add up (`stream.tallies`). A window is cut into whole days, hours
 and minutes, which are read from there, and the rest, which is counted from the tables as corrected: hours of which
 something was stored a moment ago, and what is left at the edges. So a count is of now, and right, and still quick.
-Earlier windows only say what is usual: their edges are moved back to a whole minute, or to the hour where minutes aren't
-kept any more.
+Earlier windows only say what is usual: their edges are moved back to a whole minute, or to the hour where minutes
+aren't kept any more.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -42,27 +43,26 @@ def store(clickhouse_server: ClickHouseServer) -> Iterator[tuple[Client, Tallied
     with clickhouse_server.client(database=DATABASE) as client:
         seed.insert(client)
         keep_up(client)
-        client.command(
-            "INSERT INTO tally_refreshes SELECT now64(6) + INTERVAL 31 SECOND, max(version) + 1 FROM tally_refreshes"
-        )
-        client.command(
-            "ALTER TABLE documents UPDATE stored_at = stored_at - INTERVAL 1 HOUR WHERE 1 SETTINGS mutations_sync = 1"
-        )
-        later = (datetime.now(UTC) + timedelta(minutes=5)).astimezone(SHANGHAI)
+        # As if all that was an hour ago, and the rest came after the refresh.
+        client.command("INSERT INTO tally_refreshes SELECT now64(6), max(version) + 1 FROM tally_refreshes")
+        move(client, "stored_at - INTERVAL 1 HOUR", "1")
         seed.add(make("eastmoney", "中文在线又有游戏版号", "中文在线大模型增长", NOW, "new"))
         seed.insert(client)
-        client.command(
-            f"ALTER TABLE documents UPDATE stored_at = '{later:%Y-%m-%d %H:%M:%S}' WHERE source = 'eastmoney' SETTINGS mutations_sync = 1"
-        )
+        move(client, "now64(3) + INTERVAL 5 MINUTE", "source = 'eastmoney'")
         client.command(
             "INSERT INTO feedback (document_id, published_at, kind, subject, correction, at, version)"
-            f" SELECT document_id, published_at, 'theme', theme, '', '{later:%Y-%m-%d %H:%M:%S}', 1 FROM document_themes FINAL"
-            " ORDER BY published_at LIMIT 1 OFFSET 300"
+            " SELECT document_id, published_at, 'theme', theme, '', now64(3) + INTERVAL 5 MINUTE, 1"
+            " FROM document_themes FINAL ORDER BY published_at LIMIT 1 OFFSET 300"
         )
         row = ask(client, queries.untallied())[0]
         assert 1 <= len(row["hours"]) <= 3
         first = NOW.replace(hour=0, minute=0, second=0) - timedelta(days=34)
         yield client, Tallied(frozenset(row["hours"]), int(first.timestamp()))
+
+
+def move(client: Client, stored_at: str, where: str) -> None:
+    sql = f"ALTER TABLE documents UPDATE stored_at = {stored_at} WHERE {where} SETTINGS mutations_sync = 1"
+    client.command(sql)
 
 
 def ask(client: Client, made: Query) -> list[dict[str, Any]]:
@@ -109,7 +109,7 @@ def test_a_window_is_cut_without_gap_or_overlap() -> None:
             spans = tallies.cut(scope, 0, finest)
             ordered = sorted(span for some in spans.values() for span in some)
             assert ordered[0][0] == scope.start.timestamp() * 1000 and ordered[-1][1] == scope.end.timestamp() * 1000
-            assert all(one[1] == other[0] for one, other in zip(ordered, ordered[1:], strict=False))
+            assert all(one[1] == other[0] for one, other in pairwise(ordered))
             for step in tallies.STEPS:
                 for start, end in spans[step]:
                     hours = range(start // tallies.HOUR * tallies.HOUR, end, tallies.HOUR)
