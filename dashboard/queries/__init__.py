@@ -8,7 +8,7 @@ Windows are half-open; `back` numbers windows of equal length into the past (0: 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from dashboard.query import TIME, Query, query
 from dashboard.scope import Scope
@@ -56,6 +56,16 @@ def with_history(scope: Scope, **more: Any) -> dict[str, Any]:
         "length": int(scope.length.total_seconds() * 1000),
         **more,
     }
+
+
+def moments(column: Literal["code", "theme"], test: str) -> str:
+    """A condition that documents with a security or theme pass, and few others: the tables in the order of time find
+    those moments at once. Rows that were replaced and corrections are in it; what asks must still ask for the thing."""
+    table = {"code": "mentions", "theme": "document_themes"}[column]
+    return (
+        f"published_at IN (SELECT published_at FROM {table} WHERE {column} {test} AND {WINDOW}"
+        f" UNION ALL SELECT published_at FROM feedback WHERE correction {test})"
+    )
 
 
 def extent() -> Query:

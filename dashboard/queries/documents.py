@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard.queries import WINDOW, windowed
+from dashboard.queries import WINDOW, moments, windowed
 from dashboard.query import Query, query
 from dashboard.scope import Scope
 
@@ -43,16 +43,12 @@ def conditions(filter_: Filter) -> tuple[str, dict[str, Any]]:
     for i, word in enumerate(filter_.text.split()[:10]):
         terms.append(f"({_contains('title', word, f'w{i}')} OR {_contains('body', word, f'w{i}')})")
         values[f"w{i}"] = word
-    for column, wanted, table, key in (
-        ("themes", filter_.themes, "document_themes_now", "theme"),
-        ("codes", filter_.codes, "mentions_now", "code"),
-    ):
-        if wanted:
-            place = f"{{{column}:Array(String)}}"
-            terms.append(f"hasAny({column}, {place})")
-            # Their moments, which the documents are in the order of, are found at once.
-            terms.append(f"published_at IN (SELECT published_at FROM {table} WHERE {key} IN {place} AND {WINDOW})")
-            values[column] = list(wanted)
+    if filter_.themes:
+        terms += ["hasAny(themes, {themes:Array(String)})", moments("theme", "IN {themes:Array(String)}")]
+        values["themes"] = list(filter_.themes)
+    if filter_.codes:
+        terms += ["hasAny(codes, {codes:Array(String)})", moments("code", "IN {codes:Array(String)}")]
+        values["codes"] = list(filter_.codes)
     for column, any_of in (("source", filter_.sources), ("kind", filter_.kinds)):
         if any_of:
             terms.append(f"{column} IN {{{column}:Array(String)}}")

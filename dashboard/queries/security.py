@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.queries import BACK, IN_BACK, WINDOW, bucket, counted, windowed, with_history
+from dashboard.queries import BACK, IN_BACK, WINDOW, bucket, counted, moments, windowed, with_history
 from dashboard.queries.tallies import counts
 from dashboard.query import Query, query
 from dashboard.scope import Scope
@@ -80,7 +80,7 @@ def peers(scope: Scope, code: str) -> Query:
 SELECT arrayJoin(codes) AS peer, uniqExact(id) AS n, max(published_at) AS last
 FROM documents_now
 WHERE has(codes, {{code:String}}) AND {WINDOW} AND peer != {{code:String}}
-  AND published_at IN (SELECT published_at FROM mentions_now WHERE code = {{code:String}} AND {WINDOW})
+  AND {moments("code", "= {code:String}")}
 GROUP BY peer ORDER BY n DESC, peer LIMIT 20""",
         **windowed(scope, code=code),
     )
