@@ -19,7 +19,7 @@ import pandas as pd
 import streamlit as st
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from dashboard.query import Query
+from dashboard.query import SETTINGS, Query
 from deploy.settings import Settings, clickhouse_arguments, load, redact
 
 _UNREADY = {60, 81}  # UNKNOWN_TABLE, UNKNOWN_DATABASE
@@ -89,7 +89,7 @@ def explained() -> Iterator[None]:
 
 def run(query: Query, settings: dict[str, Any] | None = None) -> pd.DataFrame:
     """Rows of `query`, uncached. Raises `StoreError`."""
-    arguments = {"parameters": query.parameters, "settings": settings}
+    arguments = {"parameters": query.parameters, "settings": SETTINGS | (settings or {})}
     with explained():
         frame: pd.DataFrame = client().query_df(query.sql, **arguments)
         if frame.empty:  # keep the columns, which a data frame of no rows comes without

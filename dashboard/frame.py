@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -14,9 +14,11 @@ from dashboard import client, queries, state
 from dashboard.blocks import empty
 from dashboard.client import StoreError, read
 from dashboard.panel import panel
+from dashboard.queries import tallies
 from dashboard.query import SHANGHAI
-from dashboard.scope import Scope
+from dashboard.scope import Scope, Tallied
 from dashboard.text import say
+from stream.queries import MINUTE_DAYS
 
 LOG = logging.getLogger(__name__)
 BUSY = 25  # documents that make a window worth starting with
@@ -33,6 +35,12 @@ class View:
     scope: Scope
     first: datetime
     newest: datetime
+
+    @property
+    def whole(self) -> Scope:
+        """All times."""
+        start = self.first.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
+        return replace(self.scope, start=start, end=self.newest + timedelta(seconds=1), preset="custom")
 
     @property
     def live(self) -> bool:
@@ -58,23 +66,35 @@ def view() -> View:
         raise NothingToShow
     first, newest = span
     with st.container(horizontal=True, vertical_alignment="center", key="toolbar"):
-        scope = state.window_controls(first, newest, busy_preset(newest))
+        known = tallied()
+        scope = state.window_controls(first, newest, busy_preset(newest, known), known)
     return View(scope, first, newest)
 
 
-def busy_preset(newest: datetime) -> str:
+def tallied() -> Tallied | None:
+    """How far the store's tallies can be relied on; None where they are far behind."""
+    row = read(queries.untallied(), fresh=True).iloc[0]
+    if not row["reached"] or len(row["hours"]) > queries.MOST_HOURS:
+        return None
+    today = datetime.now(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
+    kept = today - timedelta(days=MINUTE_DAYS - 1)
+    return Tallied(frozenset(int(hour) for hour in row["hours"]), int(kept.timestamp()))
+
+
+def busy_preset(newest: datetime, known: Tallied | None) -> str:
     """The shortest window that has enough in it, decided once per visit."""
     if "default_window" in st.session_state:
         return str(st.session_state["default_window"])
     ends = newest + timedelta(seconds=1)
-    counts = read(queries.busy(ends)).iloc[0]
+    counts = read(tallies.busy(ends, known)).iloc[0]
     return next((p for p, column in (("today", "day"), ("5d", "five_days")) if counts[column] >= BUSY), "30d")
 
 
 def names() -> dict[str, str]:
     """Short names of the securities by code."""
     found: dict[str, str] = {}
-    for frame in (read(queries.names(), kept=True), read(queries.names(2))):  # those that are new since are named, too
+    kept = queries.names(tallied=tallied() is not None)
+    for frame in (read(kept, kept=True), read(queries.names(2))):  # those that are new since are named, too
         found |= zip(frame["code"], frame["name"], strict=True)
     return found
 

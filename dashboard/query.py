@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 TIME = "DateTime64(3, 'Asia/Shanghai')"
+# Of every query. Times are part of each table's key: rows of other times are left out before versions are compared.
+SETTINGS = {"optimize_move_to_prewhere_if_final": 1}
 
 Value = str | int | float | list[str] | list[int]
 

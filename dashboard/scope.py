@@ -25,13 +25,25 @@ STEPS = (
 
 
 @dataclass(frozen=True)
+class Tallied:
+    """How far the store's `tallies` can be relied on. Times in seconds since 1970.
+
+    behind: the hours of which something was stored since they were counted; minutes_from: since when minutes are kept.
+    """
+
+    behind: frozenset[int]
+    minutes_from: int
+
+
+@dataclass(frozen=True)
 class Scope:
-    """The window [start, end) and the counting basis."""
+    """The window [start, end), the counting basis, and how it can be counted (None: from the tables of truth)."""
 
     start: datetime
     end: datetime
     preset: str = "custom"
     basis: str = "raw"
+    tallied: Tallied | None = None
 
     @property
     def length(self) -> timedelta:

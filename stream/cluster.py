@@ -46,6 +46,8 @@ class ClusterSchema:
         if match := re.match(r"ALTER TABLE (\w+) (ADD COLUMN IF NOT EXISTS )", statement):
             change = statement[match.start(2) :]
             return [f"ALTER TABLE {name} {everywhere} {change}" for name in (f"{match[1]}_local", match[1])]
+        if match := re.match(r"ALTER TABLE (\w+) (?=(ADD|MATERIALIZE) INDEX )", statement):
+            return [f"ALTER TABLE {match[1]}_local {everywhere} {statement[match.end() :]}"]
         if re.match(r"INSERT INTO \w+ ", statement):
             return [statement]  # through the `Distributed` tables
         raise NotForClusters(f"not known how to do on a cluster: {' '.join(statement.split())[:120]}")

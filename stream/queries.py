@@ -14,6 +14,24 @@ from stream.rows import microseconds
 # SQL: a dead letter's reason without what differs from letter to letter, its ids and numbers.
 REASON = "replaceRegexpAll(reason, '[0-9a-f]*[0-9][0-9a-f]*', '#')"
 
+# SQL of a row's publisher, as `tallies` and the pages count it.
+PUBLISHER = "if(publisher = '', source, publisher)"
+MINUTE_DAYS = 35  # how long tallies by the minute are kept
+
+# The hours (beginnings, in seconds since 1970) of which something was stored, or corrected by a reader, since a moment.
+TOUCHED = """
+SELECT DISTINCT toUnixTimestamp(toStartOfHour(published_at)) AS hour FROM (
+    SELECT published_at FROM documents WHERE stored_at >= fromUnixTimestamp64Micro({since:Int64})
+    UNION ALL
+    SELECT published_at FROM feedback WHERE at >= fromUnixTimestamp64Micro({since:Int64})
+) ORDER BY hour
+"""
+
+
+def story(id_: str) -> str:
+    """SQL: the story of a row; a document that has none is one."""
+    return f"if(story_id = '', {id_}, story_id)"
+
 
 class Counts(msgspec.Struct, frozen=True):
     """How much is stored. `latest` times are None in an empty store."""

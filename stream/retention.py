@@ -22,6 +22,7 @@ from datetime import date, datetime, time, timedelta
 from clickhouse_connect.driver.client import Client
 
 from models.trading import SHANGHAI
+from stream.rows import moment_of
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,12 @@ _CUT_LETTERS = "UPDATE payload = '' WHERE notEmpty(payload) AND failed_at < {bef
 def kept_from(days: int, today: date) -> date | None:
     """The first day (Shanghai) of which everything is kept; None: all days."""
     return today - timedelta(days=days - 1) if days else None
+
+
+def first_kept(days: int, now: int) -> int:
+    """The beginning of the first day of which all rows are kept, in seconds since 1970; now: in microseconds."""
+    first = kept_from(days, moment_of(now).astimezone(SHANGHAI).date())
+    return int(datetime.combine(first, time.min, SHANGHAI).timestamp()) if first else 0
 
 
 class Retention:

@@ -16,7 +16,7 @@ from clickhouse_connect.driver.client import Client
 
 from models.trading import BOUNDS, SHANGHAI, is_trading_day
 from stream.refreshes import note, reach
-from stream.retention import kept_from
+from stream.retention import first_kept
 from stream.rows import moment_of
 
 NOTES = "trend_refreshes"
@@ -92,9 +92,8 @@ def due(client: Client, *, document_days: int = 0) -> Due:
     """
     since, reached, version = reach(client, NOTES)
     rows = client.query(_TOUCHED, parameters={"since": since}).result_rows
-    first = kept_from(document_days, moment_of(reached).astimezone(SHANGHAI).date())
-    from_ = _midnight(first) if first else 0
-    return Due([row[0] for row in rows if row[0] >= from_], reached, version)
+    first = first_kept(document_days, reached)
+    return Due([row[0] for row in rows if row[0] >= first], reached, version)
 
 
 def refresh(client: Client, due: Due, *, minute_days: int) -> None:

@@ -17,7 +17,7 @@ from clickhouse_connect.driver.client import Client
 from faust.exceptions import ConsumerNotStarted
 
 from deploy.settings import Settings
-from stream import metrics, story_rows, trends
+from stream import metrics, story_rows, tallies, trends
 from stream.analyse import Analyser
 from stream.app import Agents
 from stream.chores import Chore
@@ -79,11 +79,11 @@ class Worker:
             # Native code that hangs with Python's lock stops the watchdog, too; this timer needs no lock.
             beat=lambda: faulthandler.dump_traceback_later(settings.stream.hang_seconds + BEAT_SECONDS, exit=True),
         ).start()
+        kept = settings.stream.document_days
         counts: dict[str, Callable[[Client], None]] = {
-            "trends": partial(
-                trends.keep_up, minute_days=settings.stream.minute_days, document_days=settings.stream.document_days
-            ),
+            "trends": partial(trends.keep_up, minute_days=settings.stream.minute_days, document_days=kept),
             "stories": story_rows.keep_up,
+            "tallies": partial(tallies.keep_up, document_days=kept),
         }
         for name, keep_up in counts.items():
             Chore(

@@ -8,12 +8,13 @@ Windows are half-open; `back` numbers windows of equal length into the past (0: 
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from dashboard.query import TIME, Query, query
 from dashboard.scope import Scope
+from stream.queries import TOUCHED
 
+MOST_HOURS = 400  # that are counted from the tables of truth beside the tallies
 WINDOW = f"published_at >= {{start:{TIME}}} AND published_at < {{end:{TIME}}}"
 
 
@@ -26,11 +27,11 @@ def counted(basis: str, id_: str = "document_id") -> str:
     }[basis]
 
 
-def bucket(scope: Scope) -> str:
+def bucket(scope: Scope, moment: str = "published_at") -> str:
     """Start of the trend's step in Shanghai, as text without a zone: a chart then shows it as it stands."""
     days = scope.step // 1440  # whole days have a unit of their own: minutes are counted from midnight in UTC
     every = {0: f"{scope.step} MINUTE", 1: "1 DAY"}.get(days, "1 WEEK")
-    return f"formatDateTime(toStartOfInterval(published_at, INTERVAL {every}), '%Y-%m-%dT%H:%i:%S')"
+    return f"formatDateTime(toStartOfInterval({moment}, INTERVAL {every}), '%Y-%m-%dT%H:%i:%S')"
 
 
 def windowed(scope: Scope, **more: Any) -> dict[str, Any]:
@@ -57,6 +58,16 @@ def with_history(scope: Scope, **more: Any) -> dict[str, Any]:
     }
 
 
+def moments(column: Literal["code", "theme"], test: str) -> str:
+    """A condition that documents with a security or theme pass, and few others: the tables in the order of time find
+    those moments at once. Rows that were replaced and corrections are in it; what asks must still ask for the thing."""
+    table = {"code": "mentions", "theme": "document_themes"}[column]
+    return (
+        f"published_at IN (SELECT published_at FROM {table} WHERE {column} {test} AND {WINDOW}"
+        f" UNION ALL SELECT published_at FROM feedback WHERE correction {test})"
+    )
+
+
 def extent() -> Query:
     """Times of the first and newest document, of no meaning where `any` is 0; a date far ahead of the clock is not
     believed. Every page asks this first, so it takes the ends of the table, which is in the order of time."""
@@ -68,29 +79,34 @@ SELECT ifNull(({time_of} ORDER BY published_at LIMIT 1), toDateTime64(0, 3, 'Asi
        ifNull(({time_of} ORDER BY published_at DESC LIMIT 1), first) AS last, toUnixTimestamp(last) > 0 AS any""")
 
 
-def names(days: int = 0) -> Query:
-    """Short name of every security that was ever mentioned, or in so many days: the one on its newest mention."""
+def untallied() -> Query:
+    """Until when `tallies` are counted (seconds since 1970; 0: not at all), and the hours of which something was stored
+    since, 30 s of overlap included: no more than `MOST_HOURS`, since then the tables themselves are counted."""
+    since = "(SELECT greatest(toUnixTimestamp64Micro(argMax(reached, version)) - 30000000, 0) FROM tally_refreshes)"
+    touched = TOUCHED.replace("{since:Int64}", since)
+    return query(f"""
+SELECT {since} AS reached, if(reached = 0, [], groupArray(hour)) AS hours
+FROM ({touched} LIMIT {MOST_HOURS + 1})""")
+
+
+def names(days: int = 0, *, tallied: bool = False) -> Query:
+    """Short name of every security that was ever mentioned, or in so many days: the one on its newest mention.
+
+    tallied: what is seconds old may be missing."""
     lately = "AND published_at >= now() - INTERVAL {days:UInt32} DAY" if days else ""
+    seen = (
+        "SELECT key AS code, name, bucket AS published_at FROM tallies WHERE step = 'day' AND dimension = 'security'"
+        if tallied
+        else "SELECT code, name, published_at FROM mentions WHERE 1"
+    )
     return query(
         f"""
 SELECT code, argMax(name, published_at) AS name
 FROM (
-    SELECT code, name, published_at FROM mentions WHERE NOT is_deleted {lately}
+    {seen} AND NOT is_deleted {lately}
     UNION ALL
     SELECT correction, name, published_at FROM feedback FINAL WHERE kind = 'link' AND name != '' AND NOT undone
 )
 GROUP BY code""",
         **({"days": days} if days else {}),
-    )
-
-
-def busy(end: datetime) -> Query:
-    """Documents since midnight and in the last five days before `end`."""
-    return query(
-        f"""
-SELECT uniqExactIf(id, toDate(published_at) = toDate({{end:{TIME}}} - INTERVAL 1 SECOND)) AS day,
-       uniqExact(id) AS five_days
-FROM documents FINAL
-WHERE published_at >= {{end:{TIME}}} - INTERVAL 5 DAY AND published_at < {{end:{TIME}}}""",
-        end=end,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard.queries import WINDOW, windowed
+from dashboard.queries import WINDOW, moments, windowed
 from dashboard.query import Query, query
 from dashboard.scope import Scope
 
@@ -43,10 +43,12 @@ def conditions(filter_: Filter) -> tuple[str, dict[str, Any]]:
     for i, word in enumerate(filter_.text.split()[:10]):
         terms.append(f"({_contains('title', word, f'w{i}')} OR {_contains('body', word, f'w{i}')})")
         values[f"w{i}"] = word
-    for column, wanted in (("themes", filter_.themes), ("codes", filter_.codes)):
-        if wanted:
-            terms.append(f"hasAny({column}, {{{column}:Array(String)}})")
-            values[column] = list(wanted)
+    if filter_.themes:
+        terms += ["hasAny(themes, {themes:Array(String)})", moments("theme", "IN {themes:Array(String)}")]
+        values["themes"] = list(filter_.themes)
+    if filter_.codes:
+        terms += ["hasAny(codes, {codes:Array(String)})", moments("code", "IN {codes:Array(String)}")]
+        values["codes"] = list(filter_.codes)
     for column, any_of in (("source", filter_.sources), ("kind", filter_.kinds)):
         if any_of:
             terms.append(f"{column} IN {{{column}:Array(String)}}")
@@ -73,8 +75,12 @@ def listed(scope: Scope, filter_: Filter, order: str = "newest", limit: int = 30
         f"""
 SELECT {COLUMNS}
 FROM documents_now
-WHERE {WINDOW}{where}
-ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}""",
+WHERE (published_at, id) IN (
+    SELECT published_at, id FROM documents_now
+    WHERE {WINDOW}{where}
+    ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}
+)
+ORDER BY {ORDERS[order]}""",
         **windowed(scope, limit=limit, offset=offset, **values),
     )
 

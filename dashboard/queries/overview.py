@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dashboard.queries import BACK, IN_BACK, WINDOW, bucket, counted, windowed, with_history
+from dataclasses import replace
+from datetime import timedelta
+
+from dashboard.queries import WINDOW, bucket, counted, windowed, with_history
+from dashboard.queries.tallies import TONE, N, back, counts
 from dashboard.query import TIME, Query, query
 from dashboard.scope import Scope
+
+MOVERS = 300  # of the securities of the window, those most told of
 
 
 def headline(scope: Scope) -> Query:
     """Documents, stories, publishers and tone of the window and of those before it: one row per `back`."""
     return query(
         f"""
-SELECT {BACK} AS back, uniqExact(id) AS documents, {counted("story", "id")} AS stories,
-       {counted("publisher", "id")} AS publishers, avg(sentiment_score) AS tone,
-       countIf(sentiment = 'positive') AS positive, countIf(sentiment = 'negative') AS negative
-FROM documents_now
-WHERE {IN_BACK}
+SELECT label AS back, {N["raw"]} AS documents, {N["story"]} AS stories, {N["publisher"]} AS publishers,
+       {TONE} AS tone, sum(positive) AS positive, sum(negative) AS negative
+FROM {counts(scope, "source", back("moment"), history=True)}
 GROUP BY back ORDER BY back""",
         **with_history(scope),
     )
@@ -25,9 +29,8 @@ def themes(scope: Scope) -> Query:
     """Count and tone of every theme, one row per theme and `back`."""
     return query(
         f"""
-SELECT theme, {BACK} AS back, {counted(scope.basis)} AS n, avg(sentiment_score) AS tone
-FROM document_themes_now
-WHERE {IN_BACK}
+SELECT key AS theme, label AS back, {N[scope.basis]} AS n, {TONE} AS tone
+FROM {counts(scope, "theme", back("moment"), history=True)}
 GROUP BY theme, back ORDER BY theme, back""",
         **with_history(scope),
     )
@@ -35,35 +38,55 @@ GROUP BY theme, back ORDER BY theme, back""",
 
 def theme_steps(scope: Scope) -> Query:
     """Count and tone of every theme by step of the window."""
-    return query(
-        f"""
-SELECT theme, {bucket(scope)} AS at, {counted(scope.basis)} AS n, avg(sentiment_score) AS tone
-FROM document_themes_now
-WHERE {WINDOW}
-GROUP BY theme, at ORDER BY theme, at""",
-        **windowed(scope),
-    )
+    return query(f"""
+SELECT key AS theme, label AS at, {N[scope.basis]} AS n, {TONE} AS tone
+FROM {counts(scope, "theme", bucket(scope, "moment"), finest=scope.step * 60_000)}
+GROUP BY theme, at ORDER BY theme, at""")
 
 
 def movers(scope: Scope) -> Query:
-    """Count and tone of every security, one row per security and `back`; tone weighs mentions by relevance."""
+    """Count and tone of the window's securities, one row per security and `back`; tone weighs mentions by relevance.
+    `top_themes` are those of the most documents of the window."""
     return query(
         f"""
-SELECT * EXCEPT told FROM (
-SELECT code, {BACK} AS back, {counted(scope.basis)} AS n,
-       sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001) AS tone,
-       groupArrayArrayIf(themes, back = 0) AS told,
-       arraySlice(arraySort(t -> (-countEqual(told, t), t), arrayDistinct(told)), 1, 3) AS top_themes
-FROM mentions_now
-WHERE {IN_BACK}
-GROUP BY code, back
-) ORDER BY back, n DESC, code""",
-        **with_history(scope),
+SELECT code, w.1 AS back, w.2 AS n, w.3 AS tone, if(back = 0, top_themes, []) AS top_themes
+FROM (
+    SELECT code, groupArray((back, n, tone)) AS windows, sumIf(n, back = 0) AS now
+    FROM (
+        SELECT key AS code, label AS back, {N[scope.basis]} AS n, {TONE} AS tone
+        FROM {counts(scope, "security", back("moment"), history=True)}
+        GROUP BY code, back
+    )
+    GROUP BY code HAVING now > 0 ORDER BY now DESC, code LIMIT {MOVERS}
+) AS told
+LEFT JOIN (
+    SELECT code, arrayMap(x -> x.2, arraySlice(arraySort(groupArray((-documents, theme))), 1, 3)) AS top_themes
+    FROM (
+        SELECT toString(arrayJoin(codes)) AS code, theme, count() AS documents
+        FROM document_themes_now WHERE {WINDOW} GROUP BY code, theme
+    )
+    GROUP BY code
+) AS of_themes ON of_themes.code = told.code
+ARRAY JOIN windows AS w
+ORDER BY back, n DESC, code""",
+        **{**with_history(scope), **windowed(scope)},
     )
 
 
 def tone_steps(scope: Scope) -> Query:
     """Documents by tone and the mean score, by step of the window."""
+    if scope.basis == "raw":  # of stories and publishers it isn't kept which tone their documents have
+        tones = "['positive', 'neutral', 'negative']"
+        return query(f"""
+SELECT at, sentiment, n, if(documents > 0, toned / documents, 0) AS tone
+FROM (
+    SELECT label AS at, sum(documents) AS documents, sum(toned) AS toned,
+           [sum(positive), sum(neutral), sum(negative)] AS numbers
+    FROM {counts(scope, "source", bucket(scope, "moment"), finest=scope.step * 60_000)}
+    GROUP BY at
+) ARRAY JOIN numbers AS n, {tones} AS sentiment
+WHERE n > 0
+ORDER BY at, sentiment""")
     return query(
         f"""
 SELECT {bucket(scope)} AS at, sentiment, {counted(scope.basis, "id")} AS n, avg(sentiment_score) AS tone
@@ -76,20 +99,24 @@ GROUP BY at, sentiment ORDER BY at, sentiment""",
 
 def sources(scope: Scope) -> Query:
     """Every source: its newest document, how many in the window, its usual gap, and its last health report."""
+    before = replace(scope, start=scope.start - timedelta(days=14), end=scope.start)
     return query(
         f"""
-SELECT source, d.newest AS newest, d.n AS n, d.usual_gap AS usual_gap, h.state AS state, h.message AS message
+SELECT d.source AS source, d.newest AS newest, n.n AS n, d.seconds / greatest(n.n + b.n - 1, 1) AS usual_gap,
+       h.state AS state, h.message AS message
 FROM (
-    SELECT source, max(published_at) AS newest, uniqExactIf(id, {WINDOW}) AS n,
-           dateDiff('second', min(published_at), max(published_at)) / greatest(count() - 1, 1) AS usual_gap
-    FROM documents FINAL
-    WHERE published_at >= {{start:{TIME}}} - INTERVAL 14 DAY AND published_at < {{end:{TIME}}}
+    SELECT toString(source) AS source, max(published_at) AS newest,
+           dateDiff('second', min(published_at), newest) AS seconds
+    FROM documents
+    WHERE NOT is_deleted AND published_at >= {{start:{TIME}}} - INTERVAL 14 DAY AND published_at < {{end:{TIME}}}
     GROUP BY source
 ) AS d
+LEFT JOIN (SELECT key, sum(documents) AS n FROM {counts(scope, "source", "0")} GROUP BY key) AS n ON n.key = d.source
+LEFT JOIN (SELECT key, sum(documents) AS n FROM {counts(before, "source", "0")} GROUP BY key) AS b ON b.key = d.source
 LEFT JOIN (
-    SELECT source, argMax(state, checked_at) AS state, argMax(message, checked_at) AS message
+    SELECT toString(source) AS source, argMax(state, checked_at) AS state, argMax(message, checked_at) AS message
     FROM source_health GROUP BY source
-) AS h USING (source)
+) AS h ON h.source = d.source
 ORDER BY newest DESC""",
         **windowed(scope),
     )

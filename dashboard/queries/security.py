@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dashboard.queries import BACK, IN_BACK, WINDOW, bucket, counted, windowed, with_history
+from dashboard.queries import BACK, IN_BACK, WINDOW, bucket, counted, moments, windowed, with_history
+from dashboard.queries.tallies import counts
 from dashboard.query import Query, query
 from dashboard.scope import Scope
 
@@ -11,14 +12,10 @@ MEAN = "sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001)"
 
 def known(scope: Scope) -> Query:
     """The securities of the window, the most mentioned first."""
-    return query(
-        f"""
-SELECT code, uniqExact(document_id) AS n
-FROM mentions_now
-WHERE {WINDOW}
-GROUP BY code ORDER BY n DESC, code""",
-        **windowed(scope),
-    )
+    return query(f"""
+SELECT key AS code, sum(documents) AS n
+FROM {counts(scope, "security", "0")}
+GROUP BY code ORDER BY n DESC, code""")
 
 
 def headline(scope: Scope, code: str) -> Query:
@@ -35,14 +32,20 @@ GROUP BY back ORDER BY back""",
     )
 
 
-def life(code: str) -> Query:
-    """First and last mention ever, and how many documents; `confident` leaves out doubtful links."""
+def life(whole: Scope, code: str) -> Query:
+    """First and last mention ever, and how many documents, given all times: the counts say on which days to look, and
+    those are enough to see how else it is written."""
     return query(
-        """
-SELECT min(published_at) AS first, max(published_at) AS last, uniqExact(document_id) AS n, argMin(document_id,
-       published_at) AS first_id,
-       groupUniqArray(10)(surface) AS surfaces
-FROM mentions_now WHERE code = {code:String}""",
+        f"""
+WITH (
+    SELECT (min(label), max(label), sum(documents))
+    FROM {counts(whole, "security", "toStartOfDay(moment)", only="key = {code:String}")}
+) AS held
+SELECT min(published_at) AS first, max(published_at) AS last, held.3 AS n,
+       argMin(document_id, published_at) AS first_id, groupUniqArray(10)(surface) AS surfaces
+FROM mentions_now
+WHERE code = {{code:String}} AND (published_at >= held.1 AND published_at < held.1 + INTERVAL 1 DAY
+      OR published_at >= held.2 AND published_at < held.2 + INTERVAL 1 DAY)""",
         code=code,
     )
 
@@ -77,6 +80,7 @@ def peers(scope: Scope, code: str) -> Query:
 SELECT arrayJoin(codes) AS peer, uniqExact(id) AS n, max(published_at) AS last
 FROM documents_now
 WHERE has(codes, {{code:String}}) AND {WINDOW} AND peer != {{code:String}}
+  AND {moments("code", "= {code:String}")}
 GROUP BY peer ORDER BY n DESC, peer LIMIT 20""",
         **windowed(scope, code=code),
     )
@@ -85,6 +89,10 @@ GROUP BY peer ORDER BY n DESC, peer LIMIT 20""",
 def mentions(scope: Scope, code: str, tone: str = "", limit: int = 30) -> Query:
     """Every mention with its sentence and why it was linked, newest first."""
     of_tone = "AND sentiment = {tone:String}" if tone else ""
+    chosen = f"""
+    SELECT * FROM mentions_now WHERE code = {{code:String}} AND {WINDOW} {of_tone}
+    ORDER BY published_at DESC, document_id, field DESC, start LIMIT {{limit:UInt32}}
+"""
     return query(
         f"""
 SELECT m.published_at AS published_at, m.document_id AS document_id, m.code AS code, d.title AS title, d.url AS url,
@@ -95,12 +103,9 @@ SELECT m.published_at AS published_at, m.document_id AS document_id, m.code AS c
        m.sentiment_score AS sentiment_score, m.relevance AS relevance, m.confidence AS confidence,
        m.evidence AS evidence,
        m.role AS role, m.copy_number AS copy_number, m.corrected AS corrected
-FROM (
-    SELECT * FROM mentions_now WHERE code = {{code:String}} AND {WINDOW} {of_tone}
-    ORDER BY published_at DESC, document_id, field DESC, start LIMIT {{limit:UInt32}}
-) AS m
+FROM ({chosen}) AS m
 LEFT JOIN (
-    SELECT id, title, url FROM documents_now WHERE has(codes, {{code:String}}) AND {WINDOW}
+    SELECT id, title, url FROM documents_now WHERE published_at IN (SELECT published_at FROM ({chosen}))
 ) AS d ON d.id = m.document_id
 ORDER BY published_at DESC, document_id, field DESC, start""",
         **windowed(scope, code=code, limit=limit, **({"tone": tone} if tone else {})),

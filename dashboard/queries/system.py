@@ -13,44 +13,55 @@ STAGES = {
 }
 
 
+# When the newest row was stored: those published last give a time that the index over `stored_at` can go by.
+STORED = """(
+    SELECT max(stored_at) FROM documents WHERE stored_at >= (
+        SELECT max(stored_at) FROM documents
+        WHERE published_at >= (SELECT max(published_at) FROM documents) - INTERVAL 1 DAY
+    )
+)"""
+
+
 def totals() -> Query:
-    """Asked every few seconds: the large tables' counts are those of the roll-up, which is seconds behind."""
+    """How much is held, by the tallies, which are seconds behind."""
     return query("""
-WITH (
-    SELECT (sumIf(documents, dimension = 'source'), sumIf(mentions, dimension = 'security'),
-            sumIf(documents, dimension = 'theme'))
-    FROM trends FINAL WHERE step = 'day'
-) AS held
-SELECT held.1 AS documents, held.2 AS mentions, held.3 AS document_themes,
-       (SELECT count() FROM reports FINAL) AS reports,
-       (SELECT count() FROM dead_letters FINAL) AS dead, (SELECT countIf(replayed_at IS NULL)
-       FROM dead_letters FINAL) AS open_dead,
-       (SELECT max(stored_at) FROM documents) AS stored, (SELECT countIf(stored_at > now() - INTERVAL 1 MINUTE)
-       FROM documents) AS last_minute""")
+SELECT sumIf(t.documents, dimension = 'source') AS documents, sumIf(t.mentions, dimension = 'security') AS mentions,
+       sumIf(t.documents, dimension = 'theme') AS document_themes
+FROM tallies AS t FINAL WHERE step = 'day'""")
+
+
+def pulse() -> Query:
+    """What is asked every few seconds: what came in the last minute, when the last document came, and dead letters."""
+    return query(f"""
+SELECT (SELECT count() FROM reports FINAL) AS reports,
+       (SELECT count() FROM dead_letters FINAL) AS dead,
+       (SELECT countIf(replayed_at IS NULL) FROM dead_letters FINAL) AS open_dead,
+       {STORED} AS stored,
+       (SELECT count() FROM documents WHERE stored_at > now() - INTERVAL 1 MINUTE) AS last_minute""")
 
 
 def delays() -> Query:
     """Quantiles of the seconds between the steps, over documents stored in the last day of storing, and published in
     the week before that."""
-    parts = " UNION ALL ".join(
-        f"SELECT '{stage}' AS stage, count() AS n,"
-        f" quantiles(0.5, 0.95, 0.99)(greatest(dateDiff('millisecond', {pair}), 0) / 1000) AS q"
-        f" FROM documents FINAL WHERE NOT backfill AND stored_at > (SELECT max(stored_at) - INTERVAL 1 DAY"
-        f" FROM documents) AND published_at > (SELECT max(stored_at) - INTERVAL 8 DAY FROM documents)"
-        for stage, pair in STAGES.items()
+    quantiles = ", ".join(
+        f"quantiles(0.5, 0.95, 0.99)(greatest(dateDiff('millisecond', {pair}), 0) / 1000)" for pair in STAGES.values()
     )
-    return query(
-        f"SELECT stage, q[1] AS p50, q[2] AS p95, q[3] AS p99, n"
-        f" FROM ({parts}) ORDER BY indexOf(['fetched', 'analysed', 'stored'], stage)"
-    )
+    return query(f"""
+SELECT stage, q[1] AS p50, q[2] AS p95, q[3] AS p99, n
+FROM (
+    SELECT count() AS n, [{quantiles}] AS of_stages
+    FROM documents FINAL
+    WHERE NOT backfill AND stored_at > {STORED} - INTERVAL 1 DAY AND published_at > {STORED} - INTERVAL 8 DAY
+) ARRAY JOIN of_stages AS q, {list(STAGES)} AS stage
+WHERE n > 0""")
 
 
 def stored_steps() -> Query:
     """Documents stored by minute over the last hour of storing; one that was stored again counts again."""
-    return query("""
+    return query(f"""
 SELECT formatDateTime(toStartOfMinute(stored_at), '%Y-%m-%dT%H:%i:%S') AS at, source, uniqExact(id) AS n
 FROM documents
-WHERE stored_at > (SELECT max(stored_at) - INTERVAL 1 HOUR FROM documents)
+WHERE stored_at > {STORED} - INTERVAL 1 HOUR
 GROUP BY at, source ORDER BY at, source""")
 
 
@@ -115,7 +126,7 @@ FROM source_health AS h WHERE checked_at > now() - INTERVAL 1 DAY GROUP BY sourc
 
 def versions() -> Query:
     return query("""
-SELECT model_version, taxonomy_version, securities_version, code_version, uniqExact(id) AS documents,
+SELECT model_version, taxonomy_version, securities_version, code_version, count() AS documents,
        min(analysed_at) AS since, max(analysed_at) AS until
 FROM documents FINAL GROUP BY ALL ORDER BY until DESC""")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dashboard.queries import BACK, IN_BACK, WINDOW, bucket, counted, windowed, with_history
+from dashboard.queries import BACK, IN_BACK, WINDOW, bucket, counted, moments, windowed, with_history
 from dashboard.query import Query, query
 from dashboard.scope import Scope
+
+MOMENTS = moments("theme", "= {theme:String}")
 
 
 def headline(scope: Scope, theme: str) -> Query:
@@ -53,7 +55,7 @@ WITH (SELECT {counted(scope.basis)} FROM document_themes_now WHERE theme = {{the
 SELECT code, {counted(scope.basis)} AS n, n / greatest(whole, 1) AS share,
        sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001) AS tone, max(published_at) AS last
 FROM mentions_now
-WHERE has(themes, {{theme:String}}) AND {WINDOW}
+WHERE {MOMENTS} AND has(themes, {{theme:String}}) AND {WINDOW}
 GROUP BY code ORDER BY n DESC, code LIMIT 50""",
         **windowed(scope, theme=theme),
     )
@@ -61,7 +63,7 @@ GROUP BY code ORDER BY n DESC, code LIMIT 50""",
 
 def pairs(scope: Scope, theme: str = "", limit: int = 60) -> Query:
     """Pairs of securities named in the same documents, of a theme or of all."""
-    of_theme = "has(themes, {theme:String}) AND " if theme else ""
+    of_theme = f"has(themes, {{theme:String}}) AND {MOMENTS} AND " if theme else ""
     return query(
         f"""
 SELECT a, b, uniqExact(id) AS n
@@ -83,7 +85,7 @@ def together(scope: Scope, theme: str) -> Query:
         f"""
 SELECT arrayJoin(themes) AS other, uniqExact(id) AS n, avg(sentiment_score) AS tone
 FROM documents_now
-WHERE has(themes, {{theme:String}}) AND {WINDOW} AND other != {{theme:String}}
+WHERE has(themes, {{theme:String}}) AND {MOMENTS} AND {WINDOW} AND other != {{theme:String}}
 GROUP BY other ORDER BY n DESC, other""",
         **windowed(scope, theme=theme),
     )

@@ -28,7 +28,7 @@ def page() -> None:
         panel(blocks.empty("label_off", say("nothing"), say("nothing_hint")), "none")
         return
     back = scope.usual_windows(view.first)
-    _summary(scope, code, names, back)
+    _summary(view, code, names, back)
     left, right = st.columns([1.55, 1], gap="medium")
     with left:
         title = say("security_trend", name=plain(names.get(code, code)))
@@ -64,8 +64,9 @@ def _choose(scope: Scope, names: dict[str, str]) -> str:
     return str(chosen or "")
 
 
-def _summary(scope: Scope, code: str, names: dict[str, str], back: list[int]) -> None:
-    head, life = read(sql.headline(scope, code)), rows(read(sql.life(code)))[0]
+def _summary(view: frame.View, code: str, names: dict[str, str], back: list[int]) -> None:
+    scope = view.scope
+    head, life = read(sql.headline(scope, code)), rows(read(sql.life(view.whole, code)))[0]
     surfaces = [plain(s, 12) for s in life["surfaces"] if s != names.get(code)]
     intro = html(
         '<div class="fx-summary"><b>{name}</b> <small>{code}</small><small>{first}</small><small>{n}</small>'

@@ -40,7 +40,7 @@ def page() -> None:
 @st.fragment(run_every=SECONDS)
 def _now() -> None:
     """Totals, kept fresh."""
-    total = rows(read(sql.totals(), fresh=True))[0]
+    total = rows(read(sql.totals()))[0] | rows(read(sql.pulse(), fresh=True))[0]
     now = datetime.now(SHANGHAI)
     unsent = html(
         '<span class="{c}">{t}</span>',

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from playwright.async_api import Browser, Locator, Page, async_playwright
 
-from tests.bench.bench_store import MENTIONS_A_DOCUMENT, count_trends, fill, span_of, store
+from tests.bench.bench_store import MENTIONS_A_DOCUMENT, count_tallies, fill, span_of, store
 from tests.dashboard.browser import NAMES
 from tests.dashboard.site import Site
 
@@ -116,7 +116,7 @@ def main() -> None:
         folder = Path(name)
         with store(folder) as (server, writer, _):
             fill(writer, span, 0, int(arguments.mentions / MENTIONS_A_DOCUMENT))
-            count_trends(writer, span)
+            count_tallies(writer, span)
             site = Site(server.url(writer=False), folder, server.editor_url()).start()
             try:
                 print(f"{arguments.mentions:,.0f} mentions, {arguments.rounds} rounds a viewer")

@@ -14,7 +14,7 @@ from dashboard.query import SHANGHAI, clock
 from dashboard.safe import plain
 from dashboard.text import theme_name
 from dashboard.views.search import EXPORT
-from stream.trends import due, refresh
+from stream.tallies import keep_up
 from tests.dashboard.conftest import HOSTILE, World, schema
 from tests.dashboard.seed import BAD, GOOD, THEME_CUES, Seed, known_names, make
 from tests.dashboard.site import Site
@@ -53,7 +53,7 @@ def wires(names: list[str], chance: random.Random) -> Iterator[tuple[str, str, d
 
 @pytest.fixture(scope="module")
 def many(clickhouse_server: ClickHouseServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """The wires with their trends counted, and pages read by the read-only user."""
+    """The wires with their tallies counted, and pages read by the read-only user."""
     schema(clickhouse_server, DATABASE)
     chance = random.Random(7)
     known = known_names()
@@ -66,7 +66,7 @@ def many(clickhouse_server: ClickHouseServer, tmp_path_factory: pytest.TempPathF
         clickhouse_server.client(database=DATABASE, writer=False) as reader,
     ):
         seed.insert(client)
-        refresh(client, due(client), minute_days=1)
+        keep_up(client)
         site = Site(clickhouse_server.url(writer=False, database=DATABASE), tmp_path_factory.mktemp("site")).start()
         yield World(client, reader, seed, site)
         site.stop()

@@ -1,0 +1,134 @@
+"""Counts of a window, and of the earlier ones it is compared with, from as few rows as possible.
+
+The store keeps `tallies` by minute, hour and day that add up (`stream.tallies`). A window is cut into whole days, hours
+and minutes, which are read from there, and the rest, which is counted from the tables as corrected: hours of which
+something was stored a moment ago, and what is left at the edges. So a count is of now, and right, and still quick.
+Earlier windows only say what is usual: their edges are moved back to a whole minute, or to the hour where minutes
+aren't kept any more.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from dashboard.query import TIME, Query, clock, query
+from dashboard.scope import Scope, Tallied
+from models.trading import SHANGHAI
+from stream.queries import PUBLISHER, story
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+MIDNIGHT = 8 * HOUR  # Shanghai is as far ahead of UTC, all year round
+STEPS = {"day": DAY, "hour": HOUR, "minute": MINUTE}
+TRUTH = "truth"
+
+Span = tuple[int, int]  # [from, to), milliseconds since 1970
+
+# Dimension -> the table as corrected, its column, the column of the document's id, the weight of a row's tone.
+_SOURCES = {
+    "theme": ("document_themes_now", "theme", "document_id", "1"),
+    "security": ("mentions_now", "code", "document_id", "relevance"),
+    "source": ("documents_now", "source", "id", "1"),
+}
+N = {"raw": "sum(documents)", "story": "uniqMerge(stories)", "publisher": "uniqMerge(publishers)"}  # by basis
+TONE = "sum(toned) / greatest(sum(weight), 1e-3)"
+
+
+def back(moment: str) -> str:
+    """SQL: the number of the window that a moment lies in."""
+    return f"intDiv(dateDiff('millisecond', {moment}, {{end:{TIME}}}) - 1, {{period:Int64}})"
+
+
+def counts(
+    scope: Scope, dimension: str, label: str, *, history: bool = False, finest: int = DAY, only: str = ""
+) -> str:
+    """A subquery's SQL: partial counts by `key` and `label`, to be grouped by them with `N`, `TONE` and `sum`.
+
+    label: SQL in which a row's time stands as `moment`; history: the earlier windows, too; finest: the longest steps
+    that may be read, in milliseconds; only: a condition on `key`.
+    """
+    table, key, id_, weight = _SOURCES[dimension]
+    spans = cut(scope, scope.history if history else 0, finest)
+    only = f" AND {only}" if only else ""
+    parts = []
+    kept = " OR ".join(f"step = '{step}' AND {_within('bucket', spans[step])}" for step in STEPS if spans[step])
+    if kept:
+        parts.append(f"""
+    SELECT key, {label.replace("moment", "bucket")} AS label, documents, stories, publishers, weight, toned, positive,
+           neutral, negative
+    FROM tallies FINAL
+    WHERE dimension = '{dimension}'{only} AND ({kept})""")
+    if spans[TRUTH] or not parts:
+        parts.append(f"""
+    SELECT toString({key}) AS key, {label.replace("moment", "published_at")} AS label, uniqExact({id_}) AS documents,
+           uniqState(cityHash64({story(id_)})) AS stories, uniqState(cityHash64({PUBLISHER})) AS publishers,
+           sum(toFloat64({weight})) AS weight,
+           sum(sentiment_score * {weight}) AS toned, countIf(sentiment = 'positive') AS positive,
+           countIf(sentiment = 'neutral') AS neutral, countIf(sentiment = 'negative') AS negative
+    FROM {table}
+    WHERE {_within("published_at", spans[TRUTH])}{only.replace("key", key)}
+    GROUP BY key, label""")
+    return "(" + "\n    UNION ALL".join(parts) + "\n)"
+
+
+@lru_cache(maxsize=500)
+def cut(scope: Scope, history: int, finest: int = DAY) -> dict[str, list[Span]]:
+    """The spans of each step, and those of the truth, that make up the window and so many earlier ones."""
+    found: dict[str, list[Span]] = defaultdict(list)
+    tallied = scope.tallied
+    for number in range(history + 1):
+        start, end = (_ms(moment - number * scope.period) for moment in (scope.start, scope.end))
+        if tallied is None:
+            found[TRUTH].append((start, end))
+            continue
+        behind, minutes_from = tallied.behind, tallied.minutes_from * 1000
+        if number:
+            unit = MINUTE if start >= minutes_from else HOUR
+            start, end = start - start % unit, end - end % unit
+        at = start
+        while at < end:
+            day, hour = at - (at + MIDNIGHT) % DAY, at - at % HOUR
+            if hour // 1000 in behind:
+                step, to = TRUTH, hour + HOUR
+            elif finest >= DAY and at == day and day + DAY <= end and not _any_behind(day, behind):
+                step, to = "day", day + DAY
+            elif finest >= HOUR and at == hour and hour + HOUR <= end:
+                step, to = "hour", hour + HOUR
+            elif at >= minutes_from and at % MINUTE == 0 and at + MINUTE <= end:
+                step, to = "minute", min(hour + HOUR, end - end % MINUTE)
+            else:
+                step, to = TRUTH, hour + HOUR if at < minutes_from else at - at % MINUTE + MINUTE
+            to = min(to, end)
+            if found[step] and found[step][-1][1] == at:
+                at = found[step].pop()[0]
+            found[step].append((at, to))
+            at = to
+    return found
+
+
+def _any_behind(day: int, behind: frozenset[int]) -> bool:
+    return any(hour // 1000 in behind for hour in range(day, day + DAY, HOUR)) if behind else False
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _within(column: str, spans: list[Span]) -> str:
+    return "(" + " OR ".join(f"{column} >= {_time(a)} AND {column} < {_time(b)}" for a, b in spans) + ")"
+
+
+def _time(ms: int) -> str:
+    return f"'{clock(datetime.fromtimestamp(ms / 1000, SHANGHAI))}'"
+
+
+def busy(end: datetime, tallied: Tallied | None = None) -> Query:
+    """Documents since midnight and in the last five days before `end`."""
+    five_days = Scope(end - timedelta(days=5), end, tallied=tallied)
+    return query(
+        f"""
+SELECT sumIf(documents, label) AS day, sum(documents) AS five_days
+FROM {counts(five_days, "source", f"toDate(moment) = toDate({{end:{TIME}}} - INTERVAL 1 SECOND)")}""",
+        end=end,
+    )

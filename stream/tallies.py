@@ -1,0 +1,110 @@
+"""Keeps `tallies`, counts by minute, hour and day that add up, in step with the tables of truth.
+
+`trends` says what a step's counts are; its distinct stories don't add up. Here they are sets, so that the dashboard
+counts a window of any length, and twenty earlier ones, from a few rows. As in `stream.trends`, the hours of which
+something was stored, or corrected, since the last refresh are counted anew, and what no longer has a count gets a
+tombstone. A day is the sum of its hours. Until an hour is counted anew its documents are counted from the tables of
+truth (`dashboard.queries.tallies`), so a reader sees no delay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+
+from clickhouse_connect.driver.client import Client
+
+from models.trading import SHANGHAI
+from stream.queries import MINUTE_DAYS, PUBLISHER, TOUCHED, story
+from stream.refreshes import Reach, note, reach
+from stream.retention import first_kept
+from stream.rows import moment_of
+
+NOTES = "tally_refreshes"
+DAYS_AT_ONCE = 31  # bounds the memory of one statement
+
+# Dimension -> the table of truth as corrected, its column, the column of the document's id, name and weight of a row.
+_DIMENSIONS = {
+    "theme": ("document_themes_now", "theme", "document_id", "''", "1"),
+    "security": ("mentions_now", "code", "document_id", "argMax(name, published_at)", "relevance"),
+    "source": ("documents_now", "source", "id", "''", "1"),
+}
+_COLUMNS = """step, dimension, bucket, key, name, documents, mentions, stories, publishers, weight, toned,
+    positive, neutral, negative, expires_on, version"""
+_COUNT = """
+INSERT INTO tallies ({columns})
+WITH bucket_of.1 AS step, bucket_of.2 AS bucket
+SELECT step, '{dimension}', bucket, {key} AS key, {name}, uniqExact({id}), count(),
+    uniqState(cityHash64({story})), uniqState(cityHash64({publisher})),
+    sum({weight}), sum(sentiment_score * {weight}),
+    countIf(sentiment = 'positive'), countIf(sentiment = 'neutral'), countIf(sentiment = 'negative'),
+    if(step = 'minute', toDate(bucket) + {minute_days}, toDate('2149-06-06')), {{version:UInt64}}
+FROM {table} ARRAY JOIN [
+    ('minute', toDateTime64(toStartOfMinute(published_at), 3, 'Asia/Shanghai')),
+    ('hour', toDateTime64(toStartOfHour(published_at), 3, 'Asia/Shanghai'))
+] AS bucket_of
+WHERE published_at >= fromUnixTimestamp({{first:UInt32}}) AND published_at < fromUnixTimestamp({{end:UInt32}})
+    AND toUnixTimestamp(toStartOfHour(published_at)) IN {{hours:Array(UInt32)}}
+    AND (step = 'hour' OR toDate(published_at) >= {{minutes_from:Date}})
+GROUP BY step, bucket, key
+"""
+_ADD = f"""
+INSERT INTO tallies ({_COLUMNS})
+SELECT 'day', dimension, toDateTime64(toStartOfDay(bucket), 3, 'Asia/Shanghai') AS day, key, argMax(name, bucket),
+    sum(documents), sum(mentions), uniqMergeState(stories), uniqMergeState(publishers), sum(weight), sum(toned),
+    sum(positive), sum(neutral), sum(negative), toDate('2149-06-06'), {{version:UInt64}}
+FROM tallies FINAL
+WHERE step = 'hour' AND bucket >= fromUnixTimestamp({{first:UInt32}}) AND bucket < fromUnixTimestamp({{end:UInt32}})
+    AND toDate(bucket) IN {{days:Array(Date)}}
+GROUP BY dimension, day, key
+"""
+_BURY = """
+INSERT INTO tallies (step, dimension, bucket, key, expires_on, version, is_deleted)
+SELECT step, dimension, bucket, key, expires_on, {{version:UInt64}}, 1 FROM tallies FINAL
+WHERE bucket >= fromUnixTimestamp({{first:UInt32}}) AND bucket < fromUnixTimestamp({{end:UInt32}}) AND {of}
+    AND version < {{version:UInt64}}
+"""
+_OF_HOURS = "step IN ('minute', 'hour') AND toUnixTimestamp(toStartOfHour(bucket)) IN {hours:Array(UInt32)}"
+_OF_DAYS = "step = 'day' AND toDate(bucket) IN {days:Array(Date)}"
+
+
+def keep_up(client: Client, *, document_days: int = 0) -> None:
+    """Count anew what was stored or corrected since the last refresh. document_days: how long what is counted is kept;
+    days before keep the counts that they have."""
+    now = reach(client, NOTES)
+    rows = client.query(TOUCHED, parameters={"since": now.since}).result_rows
+    first = first_kept(document_days, now.reached)
+    if hours := [row[0] for row in rows if row[0] >= first]:
+        refresh(client, hours, now)
+
+
+def refresh(client: Client, hours: Sequence[int], now: Reach) -> None:
+    """Count the hours (their beginnings, in order, in seconds since 1970), their minutes and days anew."""
+    today = moment_of(now.reached).astimezone(SHANGHAI).date()
+    hours_of: dict[date, list[int]] = {}
+    for hour in hours:
+        hours_of.setdefault(datetime.fromtimestamp(hour, SHANGHAI).date(), []).append(hour)
+    days = sorted(hours_of)
+    for start in range(0, len(days), DAYS_AT_ONCE):
+        some = days[start : start + DAYS_AT_ONCE]
+        values = {
+            "version": now.version,
+            "days": some,
+            "hours": [hour for day in some for hour in hours_of[day]],
+            "first": _midnight(some[0]),
+            "end": _midnight(some[-1] + timedelta(days=1)),
+            "minutes_from": today - timedelta(days=MINUTE_DAYS),
+        }
+        for dimension, (table, key, id_, name, weight) in _DIMENSIONS.items():
+            sql = _COUNT.format(
+                columns=_COLUMNS, dimension=dimension, table=table, key=key, id=id_, name=name, weight=weight,
+                story=story(id_), publisher=PUBLISHER, minute_days=MINUTE_DAYS,
+            )  # fmt: skip
+            client.command(sql, parameters=values)
+        for sql in (_BURY.format(of=_OF_HOURS), _ADD, _BURY.format(of=_OF_DAYS)):
+            client.command(sql, parameters=values)
+    note(client, NOTES, now.reached, now.version)
+
+
+def _midnight(day: date) -> int:
+    return max(0, int(datetime.combine(day, time.min, SHANGHAI).timestamp()))
