@@ -15,6 +15,7 @@ from datetime import date, datetime, time, timedelta
 from clickhouse_connect.driver.client import Client
 
 from models.trading import BOUNDS, SHANGHAI, is_trading_day
+from stream.queries import TOUCHED
 from stream.refreshes import note, reach
 from stream.retention import first_kept
 from stream.rows import moment_of
@@ -30,13 +31,6 @@ _DIMENSIONS = {
     "sentiment": ("documents_now", "sentiment", "id"),
 }
 _MINUTES = "toHour(published_at) * 60 + toMinute(published_at)"
-_TOUCHED = """
-SELECT DISTINCT toUnixTimestamp(toStartOfHour(published_at)) AS hour FROM (
-    SELECT published_at FROM documents WHERE stored_at >= fromUnixTimestamp64Micro({since:Int64})
-    UNION ALL
-    SELECT published_at FROM feedback WHERE at >= fromUnixTimestamp64Micro({since:Int64})
-) ORDER BY hour
-"""
 _COUNT = """
 INSERT INTO trends
     (step, dimension, key, bucket, session, mentions, documents, stories, publishers, sentiment_score, story_score,
@@ -91,7 +85,7 @@ def due(client: Client, *, document_days: int = 0) -> Due:
     Days of which rows have been dropped (stream.retention) keep the counts that they have: the truth is gone.
     """
     since, reached, version = reach(client, NOTES)
-    rows = client.query(_TOUCHED, parameters={"since": since}).result_rows
+    rows = client.query(TOUCHED, parameters={"since": since}).result_rows
     first = first_kept(document_days, reached)
     return Due([row[0] for row in rows if row[0] >= first], reached, version)
 
