@@ -74,7 +74,7 @@ def view() -> View:
 def tallied() -> Tallied | None:
     """How far the store's tallies can be relied on; None where they are far behind."""
     row = read(queries.untallied(), fresh=True).iloc[0]
-    if not row["reached"] or len(row["hours"]) > queries.MOST_HOURS:
+    if not row["counted"] or len(row["hours"]) > queries.MOST_HOURS:
         return None
     today = datetime.now(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
     kept = today - timedelta(days=MINUTE_DAYS - 1)

@@ -80,12 +80,15 @@ SELECT ifNull(({time_of} ORDER BY published_at LIMIT 1), toDateTime64(0, 3, 'Asi
 
 
 def untallied() -> Query:
-    """Until when `tallies` are counted (seconds since 1970; 0: not at all), and the hours of which something was stored
-    since, 30 s of overlap included: no more than `MOST_HOURS`, since then the tables themselves are counted."""
-    since = "(SELECT greatest(toUnixTimestamp64Micro(argMax(reached, version)) - 30000000, 0) FROM tally_refreshes)"
+    """How often `tallies` were counted (0: not at all), and the hours of which something was stored since the last
+    time, 30 s of overlap included: no more than `MOST_HOURS`, since then the tables themselves are counted."""
+    since = (
+        "(SELECT if(count() = 0, 4102444800000000,"  # in the year 2100
+        " toUnixTimestamp64Micro(least(argMax(reached, version), now64(6))) - 30000000) FROM tally_refreshes)"
+    )
     touched = TOUCHED.replace("{since:Int64}", since)
     return query(f"""
-SELECT {since} AS reached, if(reached = 0, [], groupArray(hour)) AS hours
+SELECT (SELECT count() FROM tally_refreshes) AS counted, groupArray(hour) AS hours
 FROM ({touched} LIMIT {MOST_HOURS + 1})""")
 
 

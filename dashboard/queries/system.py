@@ -52,8 +52,7 @@ FROM (
     SELECT count() AS n, [{quantiles}] AS of_stages
     FROM documents FINAL
     WHERE NOT backfill AND stored_at > {STORED} - INTERVAL 1 DAY AND published_at > {STORED} - INTERVAL 8 DAY
-) ARRAY JOIN of_stages AS q, {list(STAGES)} AS stage
-WHERE n > 0""")
+) ARRAY JOIN of_stages AS q, {list(STAGES)} AS stage""")
 
 
 def stored_steps() -> Query:
