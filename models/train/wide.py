@@ -69,12 +69,12 @@ def fit_wide(examples: Sequence[Example], path: Path) -> None:
     x = matrix(texts, idf)
     stored: dict[str, np.ndarray] = {"idf": idf}
     columns = []
-    covered = [without_cues(e, "某") for e in unique if any(e.themes.values())]
+    covered = [without_cues(e, "某") for e in unique if max(e.themes.values(), default=0) >= 0.5]
     themed = unique + covered
     seen = vstack([x, matrix([document_text(e) for e in covered], idf)]).tocsr()
     for theme in range(len(built_in().ids)):
         rows = [i for i, e in enumerate(themed) if theme in e.themes]
-        y = np.array([themed[i].themes[theme] for i in rows])
+        y = np.array([themed[i].themes[theme] >= 0.5 for i in rows]).astype(int)
         columns.append(_head(seen[rows], y, np.array([weight(themed[i]) for i in rows]), 20.0))
     stored["themes.weight"] = np.concatenate([w for w, _ in columns], 1)
     stored["themes.bias"] = np.concatenate([b for _, b in columns])
