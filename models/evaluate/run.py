@@ -21,10 +21,13 @@ Progress = Callable[[str], None]
 
 
 def embedder(analyser: Analyser) -> Callable[[Sequence[str]], np.ndarray]:
-    """Embeddings of texts by the analyser's encoder, (n, D)."""
+    """Embeddings of texts by the analyser's encoder, (n, D); a text that stands in several sets is read once."""
+    known: dict[str, np.ndarray] = {}
 
     def embed(texts: Sequence[str]) -> np.ndarray:
-        return analyser.embed([read("", plain(text))[0].text for text in texts])
+        new = list(dict.fromkeys(text for text in texts if text not in known))
+        known.update(zip(new, analyser.embed([read("", plain(text))[0].text for text in new]), strict=True))
+        return np.stack([known[text] for text in texts])
 
     return embed
 
