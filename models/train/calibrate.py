@@ -5,6 +5,7 @@ Fitted on texts that the network was not trained on: our own dev labels, and the
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,14 @@ def likeness_calibration(analyser: Analyser, found: list[Reading], examples: lis
     return {name: round(value, 4) for name, value in values.items()}
 
 
+def version(folder: Path, description: dict[str, Any]) -> str:
+    """Eight hex digits that change with any answer: of the weights, and of how they are weighed."""
+    parts = [(folder / name).read_bytes() for name in ("encoder.onnx", "heads.npz", "ngrams.npz")]
+    weighed = {name: description[name] for name in ("blends", "themes", "likeness", "company")}
+    digest = hashlib.blake2b(b"".join(parts) + json.dumps(weighed, sort_keys=True).encode(), digest_size=4)
+    return digest.hexdigest()
+
+
 def calibrate(folder: Path, data: Path, labels: Path) -> dict[str, Any]:
     """Fit and write into `folder/model.json`; returns what was written."""
     path = folder / "model.json"
@@ -157,5 +166,6 @@ def calibrate(folder: Path, data: Path, labels: Path) -> dict[str, Any]:
     description["likeness"] = likeness_calibration(analyser, found, dev)
     path.write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n")
     description["company"] = {"threshold": measure(data, str(folder), threads=1)["threshold"]}
+    description["version"] = version(folder, description)
     path.write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n")
     return description | {"themes_cross_validated": round(reached, 4)}
