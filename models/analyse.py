@@ -86,7 +86,7 @@ class Analyser:
         self._heads = heads
         self._ngrams = ngrams
         self._blends = blends
-        self._calibration = calibration
+        self.calibration = calibration
         self._linker = linker
         self._clock = clock
         self.user_themes: UserThemes | None = None
@@ -212,7 +212,7 @@ class Analyser:
         if not any(window.text.strip() for window in reading.windows):
             return ()
         found = assign(
-            self.taxonomy, self._calibration, reading.cues, reading.windows, scores, reading.wide["themes"], offsets
+            self.taxonomy, self.calibration, reading.cues, reading.windows, scores, reading.wide["themes"], offsets
         )
         if self.user_themes is None:
             return found

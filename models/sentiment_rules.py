@@ -57,7 +57,11 @@ RULES: tuple[Rule, ...] = (
     # Losses and turns.
     _rule("turn_to_loss", "negative", r"由盈(?:转|变)亏|盈转亏|转盈为亏|首亏|首次亏损"),
     _rule("turn_to_profit", "positive", r"扭亏(?!无望|乏力|失败)|由亏(?:转|变)盈|转亏为盈|亏转盈"),
-    _rule("smaller_loss", "positive", r"减亏|亏损.{0,10}(?:收窄|减少|缩小|缩窄|下降)|(?:收窄|减少)亏损"),
+    _rule(
+        "smaller_loss", "positive",
+        r"减亏|亏损.{0,10}(?:收窄|缩小|缩窄)|(?<!利润)亏损.{0,10}(?:减少|下降)|(?:收窄|减少)亏损",
+        rf"净亏损[^，,；。]{{0,16}}{_SAME_PERIOD}{_MUCH}(?:减少|下降|降|减){_NUMBER}",
+    ),
     _rule("larger_loss", "negative", r"增亏|亏损.{0,10}(?:扩大|加剧|增加|走阔|加大)"),
     _rule("loss_after_profit", "negative", r"亏损.{0,24}(?:上年|去年)同期.{0,4}(?:盈利|净利)"),
     _rule("loss_again", "negative", r"亏损.{0,24}(?:上年|去年)同期.{0,4}亏"),
@@ -76,6 +80,21 @@ RULES: tuple[Rule, ...] = (
     _rule("keep_hold", "neutral", rf"(?:维持|重申|给予|首予).{{0,20}}{_HOLD}.{{0,4}}{_RATING}", strength=0.6),
     _rule("keep_sell", "negative", rf"(?:维持|重申|给予|首予).{{0,20}}{_BEAR}.{{0,4}}{_RATING}"),
     _rule("keep_buy", "positive", rf"(?:维持|重申|给予|首予|首次覆盖).{{0,24}}{_BULL}.{{0,4}}{_RATING}", strength=0.6),
+    # Listings: a filing is a step, a permission is good news.
+    _rule(
+        "listing_passed", "positive",
+        r"(?:通过|过).{0,6}(?:上市委|聆讯|发审)|(?:IPO|首发|上市)(?:申请)?.{0,6}(?:过会|注册生效)", strength=0.6,
+    ),
+    _rule(
+        "listing_filed", "neutral",
+        r"递表|(?:递交|提交).{0,8}(?:招股|上市申请|IPO申请)|启动招股",
+        r"(?:拟|寻求|计划|考虑).{0,10}(?:IPO|首次公开募股|上市).{0,8}(?:募资|融资|筹资|定价)", strength=0.6,
+    ),
+    # Markets: where a price has turned to, and yields, which are good for one and bad for another.
+    _rule("turned_up", "positive", r"转涨|翻红|抹去.{0,6}跌幅", strength=0.6),
+    _rule("turned_down", "negative", r"(?<!逆)转跌|翻绿|抹去.{0,6}涨幅", strength=0.6),
+    _rule("sold_below_market", "negative", r"大宗交易折价|折价(?:配售|配股)", strength=0.6),
+    _rule("yields", "neutral", r"^.{0,12}(?:国债|美债|公债)收益率(?!.*债市)", strength=0.6),
     # Law.
     _rule(
         "cleared", "positive",

@@ -14,6 +14,7 @@ from models.evaluate import baselines, metrics
 from models.evaluate.predict import Answers, GivenLinks, analyse, answers
 from models.evaluate.sets import EvaluationSet
 from models.reading import plain, read
+from models.records import Analysis
 
 ERRORS = 12  # samples of each set
 
@@ -21,10 +22,13 @@ Progress = Callable[[str], None]
 
 
 def embedder(analyser: Analyser) -> Callable[[Sequence[str]], np.ndarray]:
-    """Embeddings of texts by the analyser's encoder, (n, D)."""
+    """Embeddings of texts by the analyser's encoder, (n, D); a text that stands in several sets is read once."""
+    known: dict[str, np.ndarray] = {}
 
     def embed(texts: Sequence[str]) -> np.ndarray:
-        return analyser.embed([read("", plain(text))[0].text for text in texts])
+        new = list(dict.fromkeys(text for text in texts if text not in known))
+        known.update(zip(new, analyser.embed([read("", plain(text))[0].text for text in new]), strict=True))
+        return np.stack([known[text] for text in texts])
 
     return embed
 
@@ -39,7 +43,7 @@ def evaluate(
     progress: Progress = lambda line: None,
 ) -> dict[str, Any]:
     """Score `analyser` (whose linker must be `links`) on the sets; `compare`: baselines too (needs scikit-learn)."""
-    done: dict[tuple[int, ...], Any] = {}
+    known: dict[int, Analysis] = {}  # by the example's id: sets share examples
     report: dict[str, Any] = {
         "made_at": now.isoformat(timespec="seconds"),
         "model": analyser.versions.model,
@@ -48,12 +52,12 @@ def evaluate(
     }
     for item in sets:
         began = time.perf_counter()
-        key = tuple(id(e) for e in item.test)
-        if key not in done:
-            done[key] = analyse(analyser, links, item.test)
-        result = score(item, answers(item, done[key]))
+        new = [e for e in item.test if id(e) not in known]
+        known.update(zip(map(id, new), analyse(analyser, links, new), strict=True))
+        found = answers(item, [known[id(e)] for e in item.test])
+        result = score(item, found)
         if compare:
-            truth = answers(item, done[key]).truth
+            truth = found.truth
             guesses = {"lexicon": baselines.lexicon(item), "tfidf": baselines.tfidf(item)}
             guesses["frozen"] = baselines.frozen(item, embedder(analyser))
             result["baselines"] = {name: round(_metric(item)(truth, guess), 4) for name, guess in guesses.items()}

@@ -19,17 +19,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from models.evaluate.sets import GOLD
 from models.themes import built_in
 from models.tokens import Tokens
 from models.train import examples as sets
-from models.train import templates, theme_templates
+from models.train import guesses, templates, theme_templates
 from models.train.calibrate import calibrate
 from models.train.export import export
 from models.train.fit import Plan, batches, fit, prepare
 from models.train.network import Network, load_encoder
+from models.train.restore import restore
 from models.train.wide import fit_wide
 
-TAUGHT = 12_000  # texts embedded by the base
+TAUGHT = 12_000  # texts embedded by the base, times the scale
+GUESSED = 30_000  # wires labelled by the weights that a run starts from, times the scale
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,8 @@ class Stage:
     theme_weight: float
 
 
-def gather(data: Path, rng: random.Random, stage: Stage, labels: Path) -> list[sets.Example]:
-    """All training examples of a stage."""
+def gather(data: Path, rng: random.Random, stage: Stage, labels: Path, start: Path | None) -> list[sets.Example]:
+    """All training examples of a stage; `start`: weights to guess by."""
     scale = stage.scale
     hand, dev = sets.silver(labels, data)
     skip = {example.key for example in hand + dev}
@@ -67,6 +70,9 @@ def gather(data: Path, rng: random.Random, stage: Stage, labels: Path) -> list[s
     made += sets.word_or_company(data, rng, int(1500 * scale))
     made += templates.examples(names, ambiguous, rng, int(3000 * scale))
     made += theme_templates.examples(names, rng, int(150 * scale))
+    if start:
+        held = {row["ref"] for row in sets.jsonl(GOLD)}
+        made += guesses.examples(start, data, skip | held, rng, int(GUESSED * scale), torch.get_num_threads())
     return made + hand * stage.copies
 
 
@@ -76,14 +82,14 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 @torch.inference_mode()
-def teach(base: Path, examples: list[sets.Example], tokens: Tokens, path: Path) -> dict[str, np.ndarray]:
-    """Mean-pooled embeddings of the whole base encoder, centred; kept in `path`."""
+def teach(base: Path, examples: list[sets.Example], tokens: Tokens, path: Path, most: int) -> dict[str, np.ndarray]:
+    """Mean-pooled embeddings of the whole base encoder, centred, of at most `most` texts; kept in `path`."""
     if path.exists():
         stored = np.load(path)
         return dict(zip(stored["keys"].tolist(), stored["vectors"].astype(np.float32), strict=True))
     encoder = load_encoder(base, 99).eval()
     texts = list({e.key: e for e in examples if e.embed}.values())
-    items = prepare(random.Random(0).sample(texts, min(TAUGHT, len(texts))), tokens, random.Random(0))
+    items = prepare(random.Random(0).sample(texts, min(most, len(texts))), tokens, random.Random(0))
     vectors = np.zeros((len(items), encoder.config.hidden_size), np.float32)
     for batch in batches(items, 4096, None):
         length = max(len(items[i].ids) for i in batch)
@@ -118,11 +124,12 @@ def main() -> None:
     parser.add_argument("--base", type=Path, required=True, help="folder of the base encoder (Hugging Face checkpoint)")
     parser.add_argument("--out", type=Path, required=True, help="work folder; run again to resume")
     parser.add_argument("--labels", type=Path, default=Path(__file__).with_name("labels") / "silver.jsonl")
-    parser.add_argument("--start", type=Path, help="network.pt of a first stage made before")
+    parser.add_argument("--start", type=Path, help="weights made before, to go on from: a folder, or a network.pt")
     parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--epochs", type=int, default=2, help="of the first stage, over everything")
     parser.add_argument("--polish", type=int, default=2, help="epochs of the second, with fewer weak labels")
     parser.add_argument("--minutes", type=float, default=1e9, help="ceiling of each stage; the schedule follows")
+    parser.add_argument("--frozen", type=int, default=0, help="lowest layers that stay as they are")
     parser.add_argument("--rate", type=float, default=1e-4)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the weakly labelled sets")
     parser.add_argument("--without", nargs="*", default=[], metavar="SET", help="sets to leave out")
@@ -139,19 +146,26 @@ def main() -> None:
         Stage("first", args.scale, 3, args.epochs, args.rate, True, 3.0),
         Stage("polish", args.scale * 0.25, 3, args.polish, args.rate / 2, False, 6.0),
     ]
+    source = args.start if args.start and args.start.is_dir() else None
     if args.start:
-        network.load_state_dict(torch.load(args.start))
         stages = stages[1:]
+        if source:
+            restore(network, source)
+        else:
+            network.load_state_dict(torch.load(args.start))
     seen: dict[str, dict[str, int]] = {}
     for stage in stages:
         work = args.out / stage.name
         work.mkdir(exist_ok=True)
-        made = gather(args.data, random.Random(args.seed), stage, args.labels)
+        made = gather(args.data, random.Random(args.seed), stage, args.labels, source)
         made = [example for example in made if example.source not in args.without]
         seen[stage.name] = dict(Counter(example.source for example in made))
         print(json.dumps({"stage": stage.name, "examples": seen[stage.name]}), flush=True)
-        teacher = teach(args.base, made, tokens, args.out / "teacher.npz")
-        plan = Plan(stage.epochs, stage.rate, seed=args.seed, minutes=args.minutes, theme_weight=stage.theme_weight)
+        teacher = teach(args.base, made, tokens, args.out / "teacher.npz", int(TAUGHT * stage.scale))
+        plan = Plan(
+            stage.epochs, stage.rate, seed=args.seed, minutes=args.minutes, theme_weight=stage.theme_weight,
+            frozen=args.frozen,
+        )  # fmt: skip
         fit(network, made, tokens, plan, teacher, work)
         torch.save(network.state_dict(), work / "network.pt")
     weights = args.out / "weights"

@@ -12,7 +12,8 @@ import gzip
 import json
 import random
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Example:
-    """One text with what is known of it. `themes`: theme index -> 1 or 0; absent: not known."""
+    """One text with what is known of it. `themes`: theme index -> 1 or 0, or between where guessed; absent: unknown."""
 
     source: str
     key: str
@@ -54,7 +55,7 @@ class Example:
     style: int
     tone: Label | None = None
     targets: tuple[Target, ...] = ()
-    themes: dict[int, int] = field(default_factory=dict)
+    themes: dict[int, float] = field(default_factory=dict)
     weight: float = 1.0
     embed: bool = False
 
@@ -78,6 +79,7 @@ def _date(row: dict[str, Any]) -> tuple[int, ...]:
 
 
 def squeeze(text: str) -> str:
+    """What two copies of a text share."""
     return re.sub(r"\s+", "", text)
 
 
@@ -87,25 +89,27 @@ def squeeze(text: str) -> str:
 def finfe(labels: Path) -> tuple[list[Example], list[Example]]:
     """Forum posts, three classes; training posts that repeat a test post are left out.
 
-    Training posts whose index is a multiple of 25 are kept for calibration (`key` begins with "hold:").
+    Three training posts in ten repeat another one, often with another label: each text counts once, with the label that
+    most of its copies have, and not at all without such a one. Texts without a copy whose index is a multiple of 25
+    are kept for calibration (`key` begins with "hold:").
     """
     train, test = jsonl(labels / "finfe/train.jsonl"), jsonl(labels / "finfe/test.jsonl")
-    held = {row["text"] for row in test}
+    held = {squeeze(row["text"]) for row in test}
+    copies: dict[str, list[int]] = {}
+    for i, row in enumerate(train):
+        if (text := squeeze(row["text"])) not in held:
+            copies.setdefault(text, []).append(i)
+    kept = []
+    for at in copies.values():
+        (label, most), *others = Counter(train[i]["label"] for i in at).most_common(2)
+        if not others or most > others[0][1]:
+            part = "hold" if len(at) == 1 and at[0] % 25 == 0 else "train"
+            kept.append(_post(f"{part}:{at[0]}", train[at[0]]["text"], label))
+    return kept, [_post(f"test:{i}", row["text"], row["label"]) for i, row in enumerate(test)]
 
-    def make(rows: Iterable[dict[str, Any]], part: str) -> list[Example]:
-        return [
-            Example(
-                "finfe",
-                f"{'hold' if part == 'train' and i % 25 == 0 else part}:{i}",
-                "",
-                r["text"],
-                POST,
-                Label(1 << r["label"]),
-            )
-            for i, r in enumerate(rows)
-        ]
 
-    return make((r for r in train if r["text"] not in held), "train"), make(test, "test")
+def _post(key: str, text: str, label: int) -> Example:
+    return Example("finfe", key, "", text, POST, Label(1 << label))
 
 
 def guba(labels: Path) -> list[Example]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -51,7 +50,7 @@ def export_encoder(encoder: nn.Module, path: Path) -> None:
 def export(network: Network, base: Path, out: Path, extra: dict[str, Any]) -> None:
     """Write the folder of weights, in which `ngrams.npz` (`wide.fit_wide`) lies already.
 
-    `extra` goes into `model.json`: what it was trained on.
+    `extra` goes into `model.json`: what it was trained on. The version comes with the calibration.
     """
     out.mkdir(parents=True, exist_ok=True)
     export_encoder(network.encoder, out / "encoder.onnx")
@@ -62,6 +61,4 @@ def export(network: Network, base: Path, out: Path, extra: dict[str, Any]) -> No
         k: v for k, v in network.encoder.config.to_dict().items() if k != "_name_or_path"
     }  # a path of this machine
     (out / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
-    parts = (out / name for name in ("encoder.onnx", "heads.npz", "ngrams.npz"))
-    digest = hashlib.blake2b(b"".join(part.read_bytes() for part in parts), digest_size=4).hexdigest()
-    (out / "model.json").write_text(json.dumps({"version": digest, **extra}, indent=2, ensure_ascii=False) + "\n")
+    (out / "model.json").write_text(json.dumps(extra, indent=2, ensure_ascii=False) + "\n")

@@ -36,7 +36,7 @@ def prepare(examples: Sequence[Example], tokens: Tokens, rng: random.Random, mas
     """Windows and tokens of each example; `masked` is the share whose cues are overwritten."""
     made: list[tuple[Example, str, list[tuple[int, list[tuple[int, int]], list[tuple[int, int]]]]]] = []
     for example in examples:
-        if masked and any(example.themes.values()) and rng.random() < masked:
+        if masked and max(example.themes.values(), default=0) >= 0.5 and rng.random() < masked:
             example = without_cues(example, rng.choice(FILLERS))
         title, body = plain(example.title), plain(example.body)
         spans = [Span(f, s, e) for target in example.targets for f, s, e in target.spans]
@@ -157,6 +157,7 @@ class Plan:
     theme_weight: float = 3.0
     seed: int = 0
     minutes: float = 1e9  # stop early; the schedule then follows the clock
+    frozen: int = 0  # lowest layers that stay as they are
 
 
 def fit(
@@ -165,6 +166,7 @@ def fit(
     """Fit in place; `out/checkpoint.pt` after each epoch, resumed from when it is there."""
     torch.manual_seed(plan.seed)
     network.encoder.embeddings.requires_grad_(False)
+    network.encoder.encoder.layer[: plan.frozen].requires_grad_(False)
     body = [p for n, p in network.named_parameters() if p.requires_grad and n.startswith("encoder.")]
     head = [p for n, p in network.named_parameters() if p.requires_grad and not n.startswith("encoder.")]
     optimiser = torch.optim.AdamW(

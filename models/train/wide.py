@@ -13,7 +13,7 @@ from models.ngrams import SIZE, around, features
 from models.reading import plain, read
 from models.records import Span
 from models.themes import built_in
-from models.train.examples import NEGATIVE, NEUTRAL, POSITIVE, POST, Example, without_cues
+from models.train.examples import ALL, NEGATIVE, NEUTRAL, NEWS, POSITIVE, POST, Example, without_cues
 
 CLASS = {NEGATIVE: 0, NEUTRAL: 1, POSITIVE: 2}
 Text = tuple[str, str]
@@ -53,6 +53,12 @@ def _head(x: csr_matrix, y: np.ndarray, weight: np.ndarray, strength: float) -> 
     return model.coef_.T, model.intercept_
 
 
+def _three(example: Example) -> bool:
+    """Whether a text has one of three tones; a set of two would tell the head that neutral is rare."""
+    tone = example.tone
+    return tone is not None and tone.allowed in CLASS and tone.among == ALL
+
+
 def fit_wide(examples: Sequence[Example], path: Path) -> None:
     """Fit all heads and write them. Examples labelled by hand count four times the others.
 
@@ -69,20 +75,20 @@ def fit_wide(examples: Sequence[Example], path: Path) -> None:
     x = matrix(texts, idf)
     stored: dict[str, np.ndarray] = {"idf": idf}
     columns = []
-    covered = [without_cues(e, "某") for e in unique if any(e.themes.values())]
+    covered = [without_cues(e, "某") for e in unique if max(e.themes.values(), default=0) >= 0.5]
     themed = unique + covered
     seen = vstack([x, matrix([document_text(e) for e in covered], idf)]).tocsr()
     for theme in range(len(built_in().ids)):
         rows = [i for i, e in enumerate(themed) if theme in e.themes]
-        y = np.array([themed[i].themes[theme] for i in rows])
+        y = np.array([themed[i].themes[theme] >= 0.5 for i in rows]).astype(int)
         columns.append(_head(seen[rows], y, np.array([weight(themed[i]) for i in rows]), 20.0))
     stored["themes.weight"] = np.concatenate([w for w, _ in columns], 1)
     stored["themes.bias"] = np.concatenate([b for _, b in columns])
-    for name, style in (("news", False), ("post", True)):
-        rows = [i for i, e in enumerate(unique) if e.tone and e.tone.allowed in CLASS and (e.style == POST) == style]
+    for name, style, strength in (("news", NEWS, 10.0), ("post", POST, 3.0)):
+        rows = [i for i, e in enumerate(unique) if e.style == style and _three(e)]
         y = np.array([CLASS[unique[i].tone.allowed] for i in rows])
         stored[f"{name}.weight"], stored[f"{name}.bias"] = _head(
-            x[rows], y, np.array([weight(unique[i]) for i in rows]), 10.0
+            x[rows], y, np.array([weight(unique[i]) for i in rows]), strength
         )
     near: list[Text] = []
     toward: list[int] = []

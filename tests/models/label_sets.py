@@ -82,7 +82,7 @@ def write_label_sets(data: Path) -> Path:
     wires = data / "wires" / "sample.jsonl.gz"
     wires.parent.mkdir()
     with gzip.open(wires, "wt", encoding="utf-8") as out:
-        for i in range(40):
+        for i in range(48):
             topic = ("游戏新品上线，玩家增多", "大模型发布新版本", "央行开展逆回购", "影片票房破亿")[i % 4]
             row = {
                 "source": "cls",

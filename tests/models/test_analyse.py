@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -119,6 +120,15 @@ def test_bad_text_is_analysed_all_the_same(analyser: Analyser, title: str, body:
 def test_five_megabytes_are_read(analyser: Analyser) -> None:
     (found,) = analyser.analyse([document("游戏行业周报", "腾讯控股的游戏收入增长。" * 150_000)])
     assert "game" in {t.theme for t in found.themes}
+
+
+def test_a_report_of_forty_pages_takes_less_than_two_seconds(analyser: Analyser) -> None:
+    page = "腾讯控股的游戏收入增长，三七互娱新品上线。短剧出海带动票房以外的收入，行业景气向好。" * 20
+    body = "\n".join(f"第{i}页：{page}" for i in range(1, 41))
+    began = time.process_time()
+    (found,) = analyser.analyse([document("传媒行业深度报告", body)])
+    assert found.mentions
+    assert time.process_time() - began < 2  # of one processor: others may be at work here, too
 
 
 def test_order_and_batch_make_no_difference(analyser: Analyser) -> None:

@@ -50,6 +50,14 @@ def test_probabilities_sum_to_one_and_agree_with_label_and_score(probabilities: 
         ("维持买入评级", "positive"),
         ("被证监会立案调查", "negative"),
         ("免于行政处罚", "positive"),
+        ("2025年净亏损1.09亿港元 同比降73.92%", "positive"),
+        ("净利润亏损6.95亿元，同比下降289%", "negative"),
+        ("首发申请获上市委会议通过，过会后待注册", "positive"),
+        ("拟在香港IPO募资9亿港元", "neutral"),
+        ("向港交所递表", "neutral"),
+        ("KOSPI指数转涨，此前一度跌近2%", "positive"),
+        ("今日大宗交易折价成交165万股", "negative"),
+        ("美国国债收益率维持下跌", "neutral"),
     ],
 )
 def test_a_rule_decides_what_leaves_no_doubt(text: str, tone: str) -> None:
@@ -58,7 +66,7 @@ def test_a_rule_decides_what_leaves_no_doubt(text: str, tone: str) -> None:
     assert rule.tone == tone
 
 
-@pytest.mark.parametrize("text", ["", "公司召开临时股东会", "美国非农就业超预期", "发布新产品"])
+@pytest.mark.parametrize("text", ["", "公司召开临时股东会", "美国非农就业超预期", "发布新产品", "逆转跌势"])
 def test_no_rule_speaks_where_there_is_doubt(text: str) -> None:
     assert matches(text) is None
 

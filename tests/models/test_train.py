@@ -90,6 +90,30 @@ def test_one_command_gives_weights_that_read(base: Path, tmp_path: Path) -> None
     assert not [line for line in again if "loss" in line]
     assert json.loads((weights / "model.json").read_text())["version"] == description["version"]
 
+    further = train(base, tmp_path / "c", "--start", str(weights), "--frozen", "1")
+    (stage,) = [line for line in further if "stage" in line]  # no first stage
+    assert stage["stage"] == "polish" and stage["examples"]["guesses"] > 0
+    assert json.loads((tmp_path / "c" / "weights" / "model.json").read_text())["version"] != description["version"]
+
+
+def test_a_network_is_restored_from_weights(base: Path, tmp_path: Path) -> None:
+    from models.train.export import export_encoder
+    from models.train.network import Network, load_encoder
+    from models.train.restore import restore
+
+    torch.manual_seed(1)
+    made, found = (Network(load_encoder(base, 2), 11).eval() for _ in range(2))
+    for parameter in made.encoder.encoder.parameters():  # moved by training
+        parameter.data += 0.02 * torch.randn_like(parameter)
+    export_encoder(made.encoder, tmp_path / "encoder.onnx")
+    heads = {n: p.detach().numpy() for n, p in made.named_parameters() if not n.startswith("encoder.")}
+    np.savez(tmp_path / "heads.npz", **heads)
+    restore(found, tmp_path)
+    for (name, old), new in zip(made.named_parameters(), found.parameters(), strict=True):
+        assert float((old - new).abs().max()) <= float(old.abs().max()) / 100, name
+    with pytest.raises(ValueError, match="--layers"):
+        restore(Network(load_encoder(base, 3), 11), tmp_path)
+
 
 def test_the_heads_agree_with_the_network(base: Path, tmp_path: Path) -> None:
     from models.train.network import Network, load_encoder

@@ -28,6 +28,16 @@ def test_posts_of_the_test_part_are_not_trained_on(data: Path) -> None:
     assert any(e.key.startswith("hold:") for e in train)
 
 
+def test_a_post_counts_once_by_the_label_of_most_copies(tmp_path: Path) -> None:
+    rows = [("甲股要涨", 2), ("甲股要涨", 0), ("甲股 要涨", 2), ("乙股", 0), ("乙股", 1), ("丙股", 1)]
+    folder = tmp_path / "finfe"
+    folder.mkdir()
+    (folder / "train.jsonl").write_text("\n".join(json.dumps({"text": t, "label": n}) for t, n in rows))
+    (folder / "test.jsonl").write_text(json.dumps({"text": "丙 股", "label": 1}))
+    train, _ = sets.finfe(tmp_path)
+    assert [(e.key, e.body, e.tone) for e in train] == [("train:0", "甲股要涨", Label(POSITIVE))]
+
+
 def test_company_titles_are_split_by_date(data: Path) -> None:
     train, test = sets.company_titles(data / "labels")
     assert len(test) == pytest.approx(0.2 * (len(train) + len(test)), abs=2)
