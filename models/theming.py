@@ -19,6 +19,7 @@ from models.records import Span, ThemeScore
 from models.themes import Cue, Taxonomy
 
 LEAD = 160  # characters of the body whose cues weigh more
+SHORT = 4  # characters: a text of fewer has a theme only by a cue
 LATER = 0.7  # logits taken from a window that is not the first
 # A report on the whole market names many sectors and is about none of them.
 MARKET_WRAP = re.compile(
@@ -79,6 +80,7 @@ def assign(
     if any(MARKET_WRAP.search(piece) for piece in _headline(windows[0])):
         return ()
     logits = document_logits(scores)
+    short = sum(len(window.text.strip()) for window in windows) < SHORT
     found = []
     for theme, name in enumerate(taxonomy.ids[: len(logits)]):
         title, lead, count, none = cue_features(cues, theme)
@@ -92,7 +94,7 @@ def assign(
             + c.none * none
         )
         score = float(sigmoid(np.asarray(logit + (c.bias[theme] if c.bias else 0.0))))
-        if score >= c.threshold:
+        if score >= c.threshold and not (short and none):
             found.append(ThemeScore(name, round(score, 4), evidence(theme, cues, windows, scores, offsets)))
     return tuple(sorted(found, key=lambda t: -t.score))
 

@@ -13,7 +13,7 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ class Example:
     style: int
     tone: Label | None = None
     targets: tuple[Target, ...] = ()
-    themes: dict[int, float] = field(default_factory=dict)
+    themes: Mapping[int, float] = field(default_factory=dict)
     weight: float = 1.0
     embed: bool = False
 

@@ -81,6 +81,12 @@ def test_a_document_gets_the_theme_that_it_is_about_with_evidence(
         assert (title if span.field == "title" else body)[span.start : span.end]
 
 
+@pytest.mark.parametrize(("text", "themes"), [("a", []), ("游", []), ("1", []), ("大模型", ["aigc"])])
+def test_a_character_or_two_have_no_theme_but_by_a_cue(analyser: Analyser, text: str, themes: list[str]) -> None:
+    (found,) = analyser.analyse([document("", text)])
+    assert [t.theme for t in found.themes] == themes
+
+
 @pytest.mark.parametrize(
     "title",
     [
