@@ -119,7 +119,7 @@ EDIT_WORDS: dict[str, tuple[str, str]] = {
     "feed_address": ("订阅源（Atom）", "Atom feed"),
     "feed_note": ("地址即钥匙，请勿外传。", "Whoever knows this address can read it."),
     "acknowledge": ("确认或静音", "Acknowledge or mute"),
-    "versions": ("版本（{n}）", "Versions ({n})"),
+    "versions_kept": ("版本（{n}）", "Versions ({n})"),
     "version": ("先前的版本", "Earlier version"),
     "version_of": ("第 {n} 版，{by} 于 {at}", "{n}: {by}, {at}"),
     "restore_version": ("恢复此版本", "Bring this version back"),

@@ -95,7 +95,7 @@ def versions(stored: Stored, me: str, mine: bool) -> None:
     if len(known) < 2:
         return
     now = datetime.now(SHANGHAI)
-    with st.expander(say("versions", n=len(known)), icon=":material/history_edu:"):
+    with st.expander(say("versions_kept", n=len(known)), icon=":material/history_edu:"):
         number_ = st.selectbox(
             say("version"),
             range(len(known) - 1, 0, -1),
