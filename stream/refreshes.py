@@ -6,12 +6,16 @@ makes no count wrong. How far a refresh has come is noted last, so that one that
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.client import Client
 
+from models.trading import SHANGHAI
 from stream.rows import moment_of
 
+DAYS_AT_ONCE = 31  # bounds the memory of one statement
 OVERLAP = 30_000_000  # microseconds: inserts that were under way when the last refresh began
 
 
@@ -39,3 +43,28 @@ def reach(client: Client, table: str) -> Reach:
 def note(client: Client, table: str, reached: int, version: int) -> None:
     """A refresh is done."""
     client.insert(table, [[moment_of(reached), version]], column_names=["reached", "version"])
+
+
+def parts(hours: Sequence[int], reached: int, version: int, minute_days: int) -> Iterator[dict[str, Any]]:
+    """The parameters of the statements that count some days anew: `version`, the `days` and, of them, the `hours`
+    (beginnings, in seconds since 1970), `first` and `end` of their span, and `minutes_from`, the first day that is
+    counted by the minute, too."""
+    today = moment_of(reached).astimezone(SHANGHAI).date()
+    hours_of: dict[date, list[int]] = {}
+    for hour in hours:
+        hours_of.setdefault(datetime.fromtimestamp(hour, SHANGHAI).date(), []).append(hour)
+    days = sorted(hours_of)
+    for start in range(0, len(days), DAYS_AT_ONCE):
+        some = days[start : start + DAYS_AT_ONCE]
+        yield {
+            "version": version,
+            "days": some,
+            "hours": [hour for day in some for hour in hours_of[day]],
+            "first": _midnight(some[0]),
+            "end": _midnight(some[-1] + timedelta(days=1)),
+            "minutes_from": today - timedelta(days=minute_days),
+        }
+
+
+def _midnight(day: date) -> int:
+    return max(0, int(datetime.combine(day, time.min, SHANGHAI).timestamp()))

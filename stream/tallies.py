@@ -10,18 +10,14 @@ truth (`dashboard.queries.tallies`), so a reader sees no delay.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
 
 from clickhouse_connect.driver.client import Client
 
-from models.trading import SHANGHAI
 from stream.queries import MINUTE_DAYS, PUBLISHER, TOUCHED, story
-from stream.refreshes import Reach, note, reach
+from stream.refreshes import Reach, note, parts, reach
 from stream.retention import first_kept
-from stream.rows import moment_of
 
 NOTES = "tally_refreshes"
-DAYS_AT_ONCE = 31  # bounds the memory of one statement
 
 # Dimension -> the table of truth as corrected, its column, the column of the document's id, name and weight of a row.
 _DIMENSIONS = {
@@ -80,21 +76,7 @@ def keep_up(client: Client, *, document_days: int = 0) -> None:
 
 def refresh(client: Client, hours: Sequence[int], now: Reach) -> None:
     """Count the hours (their beginnings, in order, in seconds since 1970), their minutes and days anew."""
-    today = moment_of(now.reached).astimezone(SHANGHAI).date()
-    hours_of: dict[date, list[int]] = {}
-    for hour in hours:
-        hours_of.setdefault(datetime.fromtimestamp(hour, SHANGHAI).date(), []).append(hour)
-    days = sorted(hours_of)
-    for start in range(0, len(days), DAYS_AT_ONCE):
-        some = days[start : start + DAYS_AT_ONCE]
-        values = {
-            "version": now.version,
-            "days": some,
-            "hours": [hour for day in some for hour in hours_of[day]],
-            "first": _midnight(some[0]),
-            "end": _midnight(some[-1] + timedelta(days=1)),
-            "minutes_from": today - timedelta(days=MINUTE_DAYS),
-        }
+    for values in parts(hours, now.reached, now.version, MINUTE_DAYS):
         for dimension, (table, key, id_, name, weight) in _DIMENSIONS.items():
             sql = _COUNT.format(
                 columns=_COLUMNS, dimension=dimension, table=table, key=key, id=id_, name=name, weight=weight,
@@ -104,7 +86,3 @@ def refresh(client: Client, hours: Sequence[int], now: Reach) -> None:
         for sql in (_BURY.format(of=_OF_HOURS), _ADD, _BURY.format(of=_OF_DAYS)):
             client.command(sql, parameters=values)
     note(client, NOTES, now.reached, now.version)
-
-
-def _midnight(day: date) -> int:
-    return max(0, int(datetime.combine(day, time.min, SHANGHAI).timestamp()))

@@ -10,18 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 
 from clickhouse_connect.driver.client import Client
 
-from models.trading import BOUNDS, SHANGHAI, is_trading_day
+from models.trading import BOUNDS, is_trading_day
 from stream.queries import TOUCHED
-from stream.refreshes import note, reach
+from stream.refreshes import note, parts, reach
 from stream.retention import first_kept
-from stream.rows import moment_of
 
 NOTES = "trend_refreshes"
-DAYS_AT_ONCE = 31  # bounds the memory of one statement
 
 # Dimension -> the table of truth as corrected, its column, and the column of the document's id.
 _DIMENSIONS = {
@@ -92,32 +89,14 @@ def due(client: Client, *, document_days: int = 0) -> Due:
 
 def refresh(client: Client, due: Due, *, minute_days: int) -> None:
     """Count the hours, and their days and sessions, anew. Minutes are counted for the last `minute_days` days only."""
-    today = moment_of(due.reached).astimezone(SHANGHAI).date()
-    hours_of: dict[date, list[int]] = {}
-    for hour in due.hours:
-        hours_of.setdefault(datetime.fromtimestamp(hour, SHANGHAI).date(), []).append(hour)
-    days = sorted(hours_of)
-    for start in range(0, len(days), DAYS_AT_ONCE):
-        some = days[start : start + DAYS_AT_ONCE]
-        values = {
-            "version": due.version,
-            "days": some,
-            "hours": [hour for day in some for hour in hours_of[day]],
-            "first": _midnight(some[0]),
-            "end": _midnight(some[-1] + timedelta(days=1)),
-            "trading_days": [day for day in some if is_trading_day(day)],
-            "minute_days": minute_days,
-            "minutes_from": today - timedelta(days=minute_days),
-        }
+    for part in parts(due.hours, due.reached, due.version, minute_days):
+        trading_days = [day for day in part["days"] if is_trading_day(day)]
+        values = {**part, "trading_days": trading_days, "minute_days": minute_days}
         for dimension, (table, key, id_) in _DIMENSIONS.items():
             sql = _COUNT.format(dimension=dimension, table=table, key=key, id=id_, buckets=_buckets())
             client.command(sql, parameters=values)
         client.command(_BURY, parameters=values)
     note(client, NOTES, due.reached, due.version)
-
-
-def _midnight(day: date) -> int:
-    return max(0, int(datetime.combine(day, time.min, SHANGHAI).timestamp()))
 
 
 def _buckets() -> str:
