@@ -93,7 +93,7 @@ class Worker:
                 active=lambda: any(topic == ANALYSES for topic, _ in self._assigned()),
                 interval=5.0,
                 trouble=f"{name} are not refreshed",
-                share=0.1,
+                share=0.1 / len(counts),  # a tenth of the time together: a backfill needs the processors, too
             ).start()
         retention = Retention(
             text_days=settings.stream.text_days,
