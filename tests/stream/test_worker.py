@@ -137,17 +137,17 @@ def test_a_document_on_which_the_models_hang_becomes_a_dead_letter_after_three_t
     poison = make_document(7, title="!hang")
     stack.overrides["STREAM__HANG_SECONDS"] = "1"
     stack.send([*(make_document(n) for n in range(7)), poison, *(make_document(n) for n in range(8, 20))])
-    assert stack.start_worker().wait(120) == 70, stack.log()  # by the watchdog
+    assert stack.start_worker().wait(60) == 70, stack.log()  # by the watchdog
     assert "has hung" in stack.log()
     stack.overrides["STREAM__HANG_SECONDS"] = "300"
     for tries in (2, 3):
         worker = stack.start_worker()
-        assert within(120, lambda goal=tries: goal in in_hand(stack)), stack.log()  # type: ignore[misc]
+        assert within(60, lambda goal=tries: goal in in_hand(stack)), stack.log()  # type: ignore[misc]
         worker.kill()  # as when it dies of the text
         worker.wait()
         assert stack.one(DEAD_COUNT) == 0
     stack.start_worker()
-    assert within(120, lambda: (stack.one(STORED), stack.one(DEAD_COUNT)) == (19, 1)), stack.log()
+    assert within(60, lambda: (stack.one(STORED), stack.one(DEAD_COUNT)) == (19, 1)), stack.log()
     with stack.client() as client:
         ((id_, stage, reason),) = client.query("SELECT document_id, stage, reason FROM dead_letters FINAL").result_rows
     assert (id_, stage) == (poison.id, "analyse")
