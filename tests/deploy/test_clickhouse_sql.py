@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deploy.local.clickhouse.errors import ChError
@@ -111,6 +111,7 @@ SQL_PIECES = st.sampled_from(
 )
 
 
+@example(b"IF")
 @given(st.one_of(st.binary(max_size=200), st.lists(SQL_PIECES, max_size=40).map(b"".join)))
 def test_raises_nothing_but_clickhouse_errors(sql: bytes) -> None:
     try:

@@ -223,7 +223,7 @@ def _insert(sql: bytes, data_format: str, head_end: int, clause_end: int) -> Sta
 def _keep_default(start: list[bytes]) -> None:
     """Refuses to lose the `default` database: the engine opens no handle without it."""
     words = [word for word in start if word not in (b"IF", b"EXISTS")]
-    if words[0] in (b"DROP", b"DETACH", b"RENAME") and words[1:3] == [b"DATABASE", b"DEFAULT"]:
+    if words[1:3] == [b"DATABASE", b"DEFAULT"] and words[0] in (b"DROP", b"DETACH", b"RENAME"):
         raise ChError(
             344, "The database `default` can't be removed: every new connection needs it", "SUPPORT_IS_DISABLED"
         )
