@@ -92,6 +92,8 @@ class Log:
             committed = self._committed(places)
         except KafkaError as error:
             raise self._away(error) from error
+        if silent := [place for place in places if place not in begin or place not in end]:
+            raise LogAway(f"Kafka gives no offsets of {silent[0].topic}/{silent[0].partition}: try again")
         return [
             PartitionState(place.topic, place.partition, begin[place], end[place], committed.get(place))
             for place in sorted(places)

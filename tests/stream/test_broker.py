@@ -15,6 +15,7 @@ from kafka.admin import NewTopic
 from deploy.local.broker import create_topics
 from deploy.local.preflight import accepts
 from deploy.settings import Settings
+from stream.log import Log, LogAway
 from stream.records import ANALYSES, DEAD, DOCUMENTS
 from tests.fixtures.broker import Broker, free_port
 
@@ -30,6 +31,18 @@ def test_topics_are_made_once_with_the_partitions_asked_for(make_broker: Callabl
     topics = {t["name"]: len(t["partitions"]) for t in admin.describe_topics([DOCUMENTS, ANALYSES, DEAD])}
     admin.close()
     assert topics == {DOCUMENTS: 3, ANALYSES: 1, DEAD: 3}  # one: the copies of a story meet
+
+
+def test_an_answer_without_a_partition_is_told_as_kafkas(
+    make_broker: Callable[[], Broker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers = make_broker().servers
+    create_topics(servers, Settings(stream={"partitions": 3}))
+    with Log(servers) as log:
+        assert [state.partition for state in log.partitions([DOCUMENTS])] == [0, 1, 2]
+        monkeypatch.setattr(log._consumer, "end_offsets", lambda places: dict.fromkeys(places[1:], 0))
+        with pytest.raises(LogAway, match=f"no offsets of {DOCUMENTS}/0"):
+            log.partitions([DOCUMENTS])
 
 
 def test_every_start_has_its_own_cluster_id(make_broker: Callable[[], Broker]) -> None:
