@@ -2,18 +2,22 @@
 
 A folder of weights holds the files named in FILES. One window at a time is as fast on a processor as several, and
 answers alike whatever else is read: int8 scales its activations over a whole batch. On a GPU larger batches pay.
+
+Windows are too small to be divided: two threads on one window gain a tenth. So each thread reads a window of its own.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as _state
+from threadpoolctl import threadpool_limits
 
 from models.tokens import Encoded, Tokens
 
@@ -48,7 +52,11 @@ def weights_folder(path: str) -> Path:
 
 
 class Encoder:
-    """Token states of windows. `states` may be called from several threads."""
+    """Token states of windows. `states` may be called from several threads.
+
+    threads: windows read at once, 0 for all processors. From here on numpy counts in one thread, in the whole process:
+    the matrices of the heads are small, and its idle threads would spin on the processors that the encoder needs.
+    """
 
     def __init__(
         self, folder: Path, *, threads: int = 0, device: Literal["cpu", "cuda"] = "cpu", batch_size: int = 1
@@ -56,9 +64,7 @@ class Encoder:
         self.tokens = Tokens(folder)
         self.batch_size = batch_size
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leave the processors to others
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
         providers = ["CPUExecutionProvider"]
         if device == "cuda":
             if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
@@ -68,23 +74,32 @@ class Encoder:
             providers.insert(0, "CUDAExecutionProvider")
         try:
             self._session: Any = onnxruntime.InferenceSession(
-                str(folder / "encoder.onnx"), options, providers=providers
+                str(folder / "encoder.onnx"),
+                options,
+                providers=providers,
+                disabled_optimizers=["SkipLayerNormFusion"],  # on a processor, an addition and a norm are faster apart
             )
         except _ONNX_ERRORS as error:
             raise ModelError(f"model {folder / 'encoder.onnx'} can't be loaded: {error}") from error
+        self._pool = ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), thread_name_prefix="encoder")
+        threadpool_limits(1, user_api="blas")
 
     def states(self, windows: Sequence[Encoded]) -> Iterator[tuple[int, np.ndarray]]:
         """(index, states (T, D) float32) of each window, batch by batch in order of length."""
         order = sorted(range(len(windows)), key=lambda i: len(windows[i][0]))
-        for at in range(0, len(order), self.batch_size):
-            batch = order[at : at + self.batch_size]
-            length = len(windows[batch[-1]][0])
-            ids = np.full((len(batch), length), self.tokens.pad, dtype=np.int64)
-            mask = np.zeros((len(batch), length), dtype=np.int64)
-            for row, i in enumerate(batch):
-                n = len(windows[i][0])
-                ids[row, :n] = windows[i][0]
-                mask[row, :n] = 1
-            (hidden,) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
+        batches = [order[at : at + self.batch_size] for at in range(0, len(order), self.batch_size)]
+        read = self._pool.map(lambda batch: self._run([windows[i] for i in batch]), batches)
+        for batch, hidden in zip(batches, read, strict=True):
             for row, i in enumerate(batch):
                 yield i, hidden[row, : len(windows[i][0])]
+
+    def _run(self, windows: Sequence[Encoded]) -> np.ndarray:
+        """States (B, T, D) of a batch, padded to its longest window."""
+        length = max(len(ids) for ids, _ in windows)
+        ids = np.full((len(windows), length), self.tokens.pad, dtype=np.int64)
+        mask = np.zeros((len(windows), length), dtype=np.int64)
+        for row, (tokens, _) in enumerate(windows):
+            ids[row, : len(tokens)] = tokens
+            mask[row, : len(tokens)] = 1
+        (hidden,) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
+        return np.asarray(hidden)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from models.blend import Blend, Blends
 from models.encoder import SHIPPED, Encoder, ModelError
@@ -61,6 +62,18 @@ def test_threads_share_an_encoder(encoder: Encoder) -> None:
         thread.join()
     assert len(found) == 4
     assert all(np.array_equal(states, alone) for states in found)
+
+
+def test_windows_read_at_once_answer_as_windows_read_one_by_one(encoder: Encoder) -> None:
+    encoded = encoder.tokens.encode([f"第{n}条消息：净利润增长{'，公司公告' * n}" for n in range(12)])
+    at_once, in_turn = dict(Encoder(SHIPPED, threads=4).states(encoded)), dict(encoder.states(encoded))
+    assert sorted(at_once) == list(range(12))
+    assert all(np.array_equal(at_once[i], in_turn[i]) for i in range(12))
+
+
+def test_numpy_leaves_the_processors_to_the_encoder(encoder: Encoder) -> None:
+    blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    assert blas and all(library["num_threads"] == 1 for library in blas)
 
 
 def test_heads_give_probabilities(encoder: Encoder, heads: Heads) -> None:
