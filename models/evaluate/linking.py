@@ -21,8 +21,8 @@ from models.evaluate.sets import GOLD
 from models.linking import Link, Linker
 from models.linking.evaluate import company, false_alarms, read_headlines, read_wires, vendor_recall
 from models.securities import SecuritiesTable, load
-from models.train import examples as labels
-from models.train.examples import Example
+from models.train import own_sets
+from models.train.examples import Example, all_wires, jsonl
 
 ROUNDS = 500
 PRECISION, RECALL, VENDORS, ALARMS = 0.98, 0.95, 0.97, 0.003  # the bars
@@ -78,13 +78,13 @@ def evaluate(
 
 def gold_texts(data: Path) -> list[Text]:
     """The gold texts that lie in the data folder."""
-    rows = {row["ref"]: row for row in labels.jsonl(GOLD)}
+    rows = {row["ref"]: row for row in jsonl(GOLD)}
     days = {
         ref: datetime.fromisoformat(wire["datetime"])
-        for wire in labels.all_wires(data)
+        for wire in all_wires(data)
         if (ref := f"wires:{wire['source']}:{wire['id']}") in rows
     }
-    return [Text(e, rows[e.key]["mentions"], days.get(e.key)) for e in labels.gold(GOLD, data)]
+    return [Text(e, rows[e.key]["mentions"], days.get(e.key)) for e in own_sets.gold(GOLD, data)]
 
 
 def gold(linker: Linker, table: SecuritiesTable, texts: Sequence[Text]) -> dict[str, Any]:

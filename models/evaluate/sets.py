@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from models.themes import built_in
-from models.train import examples as labels
-from models.train.examples import NEGATIVE, NEUTRAL, POSITIVE, Example
+from models.train import own_sets, tone_sets
+from models.train.examples import NEGATIVE, NEUTRAL, POSITIVE, Example, without_cues
 
 Task = Literal["tone", "toward", "themes"]
-SILVER = Path(labels.__file__).with_name("labels") / "silver.jsonl"
+SILVER = Path(own_sets.__file__).with_name("labels") / "silver.jsonl"
 GOLD = SILVER.with_name("gold.jsonl")
 FILLER = "□"
 
@@ -46,10 +46,10 @@ def load(data: Path, only: Sequence[str] = ()) -> list[EvaluationSet]:
             f"{data} has no labels/ folder: --data names the folder that holds labels/, wires/ and reports/"
         )
     made = []
-    train, dev = labels.silver(SILVER, data)
+    train, dev = own_sets.silver(SILVER, data)
     if dev:
         taxonomy = built_in()
-        hidden = tuple(labels.without_cues(e, FILLER) for e in dev)
+        hidden = tuple(without_cues(e, FILLER) for e in dev)
         toned = tuple(e for e in dev if e.tone)
         named = tuple(e for e in dev if e.targets)
         made += [
@@ -69,7 +69,7 @@ def load(data: Path, only: Sequence[str] = ()) -> list[EvaluationSet]:
             made.append(
                 EvaluationSet("toward_mixed", "The same, companies differ", "toward", THREE, tuple(train), wires)
             )
-    if gold := labels.gold(GOLD, data):
+    if gold := own_sets.gold(GOLD, data):
         named = tuple(e for e in gold if e.targets)
         mixed = tuple(e for e in named if len({t.tone.allowed for t in e.targets if t.tone}) > 1)
         made += [
@@ -81,10 +81,10 @@ def load(data: Path, only: Sequence[str] = ()) -> list[EvaluationSet]:
             EvaluationSet("gold_mixed", "The same, companies differ", "toward", THREE, tuple(train), mixed),
         ]
     if (folder / "finfe").is_dir():
-        posts, test = labels.finfe(folder)
+        posts, test = tone_sets.finfe(folder)
         made.append(EvaluationSet("finfe", "FinFE posts", "tone", THREE, tuple(posts), tuple(test), 0.72))
     if (folder / "xueqiu_news").is_dir():
-        titles, test = labels.company_titles(folder)
+        titles, test = tone_sets.company_titles(folder)
         two = ("negative", "positive")
         made.append(
             EvaluationSet(
@@ -95,7 +95,7 @@ def load(data: Path, only: Sequence[str] = ()) -> list[EvaluationSet]:
             EvaluationSet("company_toward", "The same, toward the company", "toward", two, tuple(titles), tuple(test))
         )
     if (folder / "finnsp").is_dir():
-        texts, test = labels.finnsp(folder)
+        texts, test = tone_sets.finnsp(folder)
         two = ("negative", "other")
         made.append(
             EvaluationSet("finnsp", "FinNSP, negative toward a company", "toward", two, tuple(texts), tuple(test), 0.83)

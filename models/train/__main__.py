@@ -22,9 +22,9 @@ import torch
 from models.evaluate.sets import GOLD
 from models.themes import built_in
 from models.tokens import Tokens
-from models.train import examples as sets
-from models.train import guesses, templates, theme_templates
+from models.train import guesses, own_sets, templates, theme_templates, tone_sets, weak_sets
 from models.train.calibrate import calibrate
+from models.train.examples import Example, jsonl
 from models.train.export import export
 from models.train.fit import Plan, batches, fit, prepare
 from models.train.network import Network, load_encoder
@@ -48,30 +48,30 @@ class Stage:
     theme_weight: float
 
 
-def gather(data: Path, rng: random.Random, stage: Stage, labels: Path, start: Path | None) -> list[sets.Example]:
+def gather(data: Path, rng: random.Random, stage: Stage, labels: Path, start: Path | None) -> list[Example]:
     """All training examples of a stage; `start`: weights to guess by."""
     scale = stage.scale
-    hand, dev = sets.silver(labels, data)
+    hand, dev = own_sets.silver(labels, data)
     skip = {example.key for example in hand + dev}
     names = [row["short_name"] for row in read_csv(data / "securities/a_share_master.csv") if row["active"] == "True"]
     ambiguous = [row["m"] for row in read_csv(data / "securities/ambiguous_names.csv") if len(row["m"]) > 1]
     folder = data / "labels"
 
-    def some(pool: list[sets.Example], share: float) -> list[sets.Example]:
+    def some(pool: list[Example], share: float) -> list[Example]:
         return rng.sample(pool, int(len(pool) * min(1, share * scale)))
 
-    made = [e for e in sets.finfe(folder)[0] if not e.key.startswith("hold")]
-    made += sets.company_titles(folder)[0] + sets.finnsp(folder)[0]
-    made += some(sets.guba(folder), 0.7) + some(sets.finese(folder), 0.5)
+    made = [e for e in tone_sets.finfe(folder)[0] if not e.key.startswith("hold")]
+    made += tone_sets.company_titles(folder)[0] + tone_sets.finnsp(folder)[0]
+    made += some(tone_sets.guba(folder), 0.7) + some(tone_sets.finese(folder), 0.5)
     if stage.weak_wires:
-        made += sets.wire_examples(data, rng, int(7000 * scale), int(2000 * scale), skip)
-    made += sets.title_examples(data / "reports/titles.csv", rng, int(5000 * scale), int(1500 * scale), skip)
-    made += sets.headline_examples(folder / "thucnews_headlines/dev.jsonl", rng, int(1200 * scale))
-    made += sets.word_or_company(data, rng, int(1500 * scale))
+        made += weak_sets.wire_examples(data, rng, int(7000 * scale), int(2000 * scale), skip)
+    made += weak_sets.title_examples(data / "reports/titles.csv", rng, int(5000 * scale), int(1500 * scale), skip)
+    made += weak_sets.headline_examples(folder / "thucnews_headlines/dev.jsonl", rng, int(1200 * scale))
+    made += weak_sets.word_or_company(data, rng, int(1500 * scale))
     made += templates.examples(names, ambiguous, rng, int(3000 * scale))
     made += theme_templates.examples(names, rng, int(150 * scale))
     if start:
-        held = {row["ref"] for row in sets.jsonl(GOLD)}
+        held = {row["ref"] for row in jsonl(GOLD)}
         made += guesses.examples(start, data, skip | held, rng, int(GUESSED * scale), torch.get_num_threads())
     return made + hand * stage.copies
 
@@ -82,7 +82,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 @torch.inference_mode()
-def teach(base: Path, examples: list[sets.Example], tokens: Tokens, path: Path, most: int) -> dict[str, np.ndarray]:
+def teach(base: Path, examples: list[Example], tokens: Tokens, path: Path, most: int) -> dict[str, np.ndarray]:
     """Mean-pooled embeddings of the whole base encoder, centred, of at most `most` texts; kept in `path`."""
     if path.exists():
         stored = np.load(path)

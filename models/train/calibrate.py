@@ -22,8 +22,8 @@ from models.evaluate.predict import WHEN, GivenLinks
 from models.records import Document
 from models.themes import built_in
 from models.theming import cue_features, document_logits
-from models.train import examples as sets
-from models.train.examples import Example
+from models.train import own_sets, tone_sets
+from models.train.examples import NEGATIVE, NEUTRAL, POSITIVE, Example, without_cues
 from models.user_themes import likeness, prototypes
 
 
@@ -144,10 +144,10 @@ def calibrate(folder: Path, data: Path, labels: Path) -> dict[str, Any]:
     path.write_text(json.dumps(description))
     links = GivenLinks()
     analyser = Analyser.load(str(folder), linker=links)
-    _, dev = sets.silver(labels, data)
-    posts = [e for e in sets.finfe(data / "labels")[0] if e.key.startswith("hold")]
+    _, dev = own_sets.silver(labels, data)
+    posts = [e for e in tone_sets.finfe(data / "labels")[0] if e.key.startswith("hold")]
     found, held = readings(analyser, links, dev), readings(analyser, links, posts)
-    index = {sets.NEGATIVE: 0, sets.NEUTRAL: 1, sets.POSITIVE: 2}
+    index = {NEGATIVE: 0, NEUTRAL: 1, POSITIVE: 2}
     pairs: dict[str, list[tuple[np.ndarray, np.ndarray, int]]] = {"news": [], "post": [], "toward": []}
     for name, row, group, examples in (("post", 0, held, posts), ("news", 1, found, dev)):
         for r, e in zip(group, examples, strict=True):
@@ -161,7 +161,7 @@ def calibrate(folder: Path, data: Path, labels: Path) -> dict[str, Any]:
         name: blend(np.stack([a for a, _, _ in p]), np.stack([b for _, b, _ in p]), np.array([c for _, _, c in p]))
         for name, p in pairs.items()
     }
-    hidden = readings(analyser, links, [sets.without_cues(e, "某") for e in dev])
+    hidden = readings(analyser, links, [without_cues(e, "某") for e in dev])
     description["themes"], reached = theme_calibration(found, hidden, dev)
     description["likeness"] = likeness_calibration(analyser, found, dev)
     path.write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n")

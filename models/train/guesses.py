@@ -14,7 +14,8 @@ from models.analyse import Analyser
 from models.evaluate.predict import GivenLinks, analyse
 from models.records import Analysis
 from models.themes import built_in
-from models.train.examples import NEWS, TONES, Example, Label, all_wires, balanced
+from models.train.examples import NEWS, TONES, Example, Label, all_wires
+from models.train.weak_sets import balanced
 
 SURE = 0.8  # a tone less probable is not learned from
 FAR = 0.2  # share of wires without a cue

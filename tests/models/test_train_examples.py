@@ -11,9 +11,8 @@ import pytest
 from models.evaluate import metrics
 from models.evaluate.sets import DataError, load
 from models.themes import built_in
-from models.train import examples as sets
-from models.train import templates, theme_templates
-from models.train.examples import NEGATIVE, NEUTRAL, POSITIVE, Example, Label
+from models.train import own_sets, templates, theme_templates, tone_sets, weak_sets
+from models.train.examples import NEGATIVE, NEUTRAL, NEWS, POSITIVE, Example, Label, without_cues
 from tests.models.label_sets import write_label_sets
 
 
@@ -23,7 +22,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_posts_of_the_test_part_are_not_trained_on(data: Path) -> None:
-    train, test = sets.finfe(data / "labels")
+    train, test = tone_sets.finfe(data / "labels")
     assert not {e.body for e in train} & {e.body for e in test}
     assert any(e.key.startswith("hold:") for e in train)
 
@@ -34,12 +33,12 @@ def test_a_post_counts_once_by_the_label_of_most_copies(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "train.jsonl").write_text("\n".join(json.dumps({"text": t, "label": n}) for t, n in rows))
     (folder / "test.jsonl").write_text(json.dumps({"text": "丙 股", "label": 1}))
-    train, _ = sets.finfe(tmp_path)
+    train, _ = tone_sets.finfe(tmp_path)
     assert [(e.key, e.body, e.tone) for e in train] == [("train:0", "甲股要涨", Label(POSITIVE))]
 
 
 def test_company_titles_are_split_by_date(data: Path) -> None:
-    train, test = sets.company_titles(data / "labels")
+    train, test = tone_sets.company_titles(data / "labels")
     assert len(test) == pytest.approx(0.2 * (len(train) + len(test)), abs=2)
     assert all(e.targets for e in test)
     (target,) = test[0].targets
@@ -48,7 +47,7 @@ def test_company_titles_are_split_by_date(data: Path) -> None:
 
 
 def test_negative_or_not_allows_both_other_classes(data: Path) -> None:
-    train, test = sets.finnsp(data / "labels")
+    train, test = tone_sets.finnsp(data / "labels")
     tones = {target.tone.allowed for e in train + test for target in e.targets if target.tone}
     assert tones == {NEGATIVE, NEUTRAL | POSITIVE}
     assert not {e.key for e in train} & {e.key for e in test}
@@ -64,14 +63,14 @@ def test_negative_or_not_allows_both_other_classes(data: Path) -> None:
     ],
 )
 def test_weak_themes(title: str, body: str, expected: dict[str, int]) -> None:
-    found = sets.weak_themes(title, body) or {}
+    found = weak_sets.weak_themes(title, body) or {}
     ids = built_in().ids
     for name, label in expected.items():
         assert found.get(ids.index(name), 0) == label
 
 
 def test_a_passing_cue_says_nothing() -> None:
-    found = sets.weak_themes("普通公告", "文中提到一次游戏。") or {}
+    found = weak_sets.weak_themes("普通公告", "文中提到一次游戏。") or {}
     assert built_in().ids.index("game") not in found
 
 
@@ -84,7 +83,7 @@ def test_own_labels_join_their_texts(data: Path, tmp_path: Path) -> None:
         {"ref": "wires:cls:unknown", "themes": [], "tone": "neutral", "mentions": [], "split": "dev"},
     ]
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    train, dev = sets.silver(path, data)
+    train, dev = own_sets.silver(path, data)
     assert [e.key for e in train] == ["wires:cls:1"] and [e.key for e in dev] == ["titles:0"]
     assert train[0].themes[built_in().ids.index("game")] == 1 and sum(train[0].themes.values()) == 1
     assert train[0].targets[0].tone == Label(POSITIVE)
@@ -107,8 +106,8 @@ def test_theme_templates_cover_every_theme() -> None:
 
 
 def test_masking_overwrites_every_cue() -> None:
-    example = Example("t", "1", "数字人直播", "游戏与数字人民币", sets.NEWS)
-    hidden = sets.without_cues(example, "□")
+    example = Example("t", "1", "数字人直播", "游戏与数字人民币", NEWS)
+    hidden = without_cues(example, "□")
     assert built_in().find(hidden.title + hidden.body) == []
     assert len(hidden.title) == len(example.title) and "数字人民币" in hidden.body
 

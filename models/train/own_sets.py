@@ -1,0 +1,56 @@
+"""Our own labels: themes, tone and tone toward companies, labelled by hand in `models/train/labels/`."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from models.themes import built_in
+from models.train.examples import NEWS, TONES, Example, Label, Target, all_wires, jsonl, places
+
+_STORED = {"cfbench": "cfbench_reports", "finnl": "finnl", "finna": "finna"}  # a ref's kind -> folder of labels/
+
+
+def silver(path: Path, data: Path) -> tuple[list[Example], list[Example]]:
+    """Our own labels, train and dev."""
+    parts = _own(path, data)
+    return parts["train"], parts["dev"]
+
+
+def gold(path: Path, data: Path) -> list[Example]:
+    """Our own labels for evaluation alone: read twice, settled, no story shared with the silver ones."""
+    return _own(path, data)["gold"]
+
+
+def _own(path: Path, data: Path) -> dict[str, list[Example]]:
+    """Our own labels by split: `ref` names a text of the data folder; those whose text isn't there are left out."""
+    rows = {row["ref"]: row for row in jsonl(path)} if path.exists() else {}
+    texts: dict[str, tuple[str, str]] = {}
+    if any(ref.startswith("wires:") for ref in rows):
+        for wire in all_wires(data):
+            ref = f"wires:{wire['source']}:{wire['id']}"
+            if ref in rows:
+                texts[ref] = (wire["title"] or "", wire["content"] or "")
+    if any(ref.startswith("titles:") for ref in rows) and (data / "reports/titles.csv").exists():
+        with (data / "reports/titles.csv").open(encoding="utf-8") as lines:
+            for number, line in enumerate(csv.DictReader(lines)):
+                if (ref := f"titles:{number}") in rows:
+                    texts[ref] = (line["title"], "")
+    stored = {tuple(ref.split(":")[:2]) for ref in rows if ref.split(":")[0] in _STORED}
+    for kind, stem in sorted(stored):
+        source = data / "labels" / _STORED[kind] / f"{stem}.jsonl"
+        for number, line in enumerate(jsonl(source) if source.exists() else ()):
+            texts[f"{kind}:{stem}:{number}"] = (line.get("title") or "", line["text"])
+    ids = built_in().ids
+    parts: dict[str, list[Example]] = {"train": [], "dev": [], "gold": []}
+    for ref, row in rows.items():
+        if ref not in texts:
+            continue
+        title, body = texts[ref][0], texts[ref][1][: row.get("read")]
+        tones = {m["surface"]: m["tone"] for m in row.get("mentions", ()) if not m.get("credit")}
+        targets = tuple(Target(places(n, title, body), Label(TONES[t])) for n, t in tones.items())
+        themes = {i: int(name in row["themes"]) for i, name in enumerate(ids)}
+        tone = Label(TONES[row["tone"]]) if row.get("tone") in TONES else None
+        split = row.get("split", "gold")
+        parts[split].append(Example("silver", ref, title, body, NEWS, tone, targets, themes, embed=True))
+    return parts
