@@ -15,9 +15,9 @@ from dashboard.blocks import empty
 from dashboard.client import StoreError, read
 from dashboard.panel import panel
 from dashboard.queries import tallies
-from dashboard.query import SHANGHAI
 from dashboard.scope import Scope, Tallied
 from dashboard.text import say
+from models.trading import SHANGHAI
 from stream.queries import MINUTE_DAYS
 
 LOG = logging.getLogger(__name__)

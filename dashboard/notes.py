@@ -17,11 +17,11 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from msgspec import Struct
 
-from dashboard.query import SHANGHAI
 from dashboard.query import clock as shanghai
 from dashboard.safe import plain
 from dashboard.scope import DAY, Scope
 from dashboard.text import moment, say
+from models.trading import SHANGHAI
 
 KEYS = {"theme": re.compile(r"[a-z][a-z0-9_]{0,39}"), "security": re.compile(r"\d{6}\.[A-Z]{2}")}
 YEARS = range(1990, 2100)

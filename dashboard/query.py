@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
+from models.trading import SHANGHAI
+
 TIME = "DateTime64(3, 'Asia/Shanghai')"
 # Of every query. Times are part of each table's key: rows of other times are left out before versions are compared.
 SETTINGS = {"optimize_move_to_prewhere_if_final": 1}

@@ -6,10 +6,9 @@ Pure: the page's state gives the presets, the store gives the newest document's 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
-from dashboard.query import SHANGHAI
-from models.trading import is_trading_day
+from models.trading import SHANGHAI, is_trading_day, midnight
 
 PRESETS = ("1h", "today", "5d", "30d", "custom")
 BASES = ("raw", "story", "publisher")
@@ -96,8 +95,8 @@ def window(preset: str, newest: datetime, basis: str = "raw", custom: tuple[date
     end = newest.astimezone(SHANGHAI).replace(microsecond=0) + timedelta(seconds=1)
     if preset == "custom" and custom:
         first, last = min(custom), max(custom)
-        start = datetime.combine(first, time(), SHANGHAI)
-        return Scope(start, datetime.combine(last, time(), SHANGHAI) + DAY, "custom", basis)
+        start = midnight(first)
+        return Scope(start, midnight(last) + DAY, "custom", basis)
     if preset == "1h":
         return Scope(end - timedelta(hours=1), end, preset, basis)
     if preset == "today":

@@ -15,9 +15,9 @@ from typing import Any
 import streamlit as st
 
 from dashboard import scope
-from dashboard.query import SHANGHAI
 from dashboard.text import LANGUAGES, say
 from deploy.settings import load
+from models.trading import SHANGHAI
 
 PALETTES = ("red_up", "green_up", "blue_orange")
 SHARED = ("w", "days", "by", "lang", "colours")  # what every link of the app carries

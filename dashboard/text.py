@@ -13,8 +13,8 @@ import streamlit as st
 import yaml
 
 from dashboard.catalogue import WORDS
-from dashboard.query import SHANGHAI
 from deploy.settings import load
+from models.trading import SHANGHAI
 
 LANGUAGES = {"zh": "中文", "en": "English"}
 THEMES_FILE = Path(__file__).parent.parent / "models" / "themes.yaml"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -19,10 +19,11 @@ from dashboard import baseline
 from dashboard.client import rows
 from dashboard.look import mark
 from dashboard.queries import documents, overview, reports
-from dashboard.query import SHANGHAI, Query
+from dashboard.query import Query
 from dashboard.safe import html, join, plain
 from dashboard.scope import Change, Scope
 from dashboard.text import number, percent, say, score, speaking, theme_ids, theme_name
+from models.trading import SHANGHAI, midnight
 
 Read = Callable[[Query], pd.DataFrame]
 STYLE = (Path(__file__).parent / "weekly.css").read_text(encoding="utf-8")
@@ -80,7 +81,7 @@ def bounds(week: str) -> tuple[datetime, datetime]:
     except ValueError:
         last = date(year, 12, 28).isocalendar().week  # which is always in the last week
         raise ValueError(f"there is no week {week!r}: {year} has the weeks {year}-W01 to {year}-W{last}") from None
-    start = datetime.combine(monday, time(), SHANGHAI)
+    start = midnight(monday)
     return start, start + timedelta(weeks=1)
 
 

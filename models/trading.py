@@ -73,6 +73,11 @@ def trading_day_of(moment: datetime) -> date:
     return next_trading_day(local.date())
 
 
+def midnight(day: date) -> datetime:
+    """When a day begins in Shanghai."""
+    return datetime.combine(day, time.min, SHANGHAI)
+
+
 def _local(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()} has no time zone")

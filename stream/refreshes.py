@@ -7,12 +7,12 @@ makes no count wrong. How far a refresh has come is noted last, so that one that
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.client import Client
 
-from models.trading import SHANGHAI
+from models.trading import SHANGHAI, midnight
 from stream.rows import moment_of
 
 DAYS_AT_ONCE = 31  # bounds the memory of one statement
@@ -60,11 +60,7 @@ def parts(hours: Sequence[int], reached: int, version: int, minute_days: int) ->
             "version": version,
             "days": some,
             "hours": [hour for day in some for hour in hours_of[day]],
-            "first": _midnight(some[0]),
-            "end": _midnight(some[-1] + timedelta(days=1)),
+            "first": max(0, int(midnight(some[0]).timestamp())),
+            "end": max(0, int(midnight(some[-1] + timedelta(days=1)).timestamp())),
             "minutes_from": today - timedelta(days=minute_days),
         }
-
-
-def _midnight(day: date) -> int:
-    return max(0, int(datetime.combine(day, time.min, SHANGHAI).timestamp()))

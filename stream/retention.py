@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import logging
 import re
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from clickhouse_connect.driver.client import Client
 
-from models.trading import SHANGHAI
+from models.trading import SHANGHAI, midnight
 from stream.rows import moment_of
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ def kept_from(days: int, today: date) -> date | None:
 def first_kept(days: int, now: int) -> int:
     """The beginning of the first day of which all rows are kept, in seconds since 1970; now: in microseconds."""
     first = kept_from(days, moment_of(now).astimezone(SHANGHAI).date())
-    return int(datetime.combine(first, time.min, SHANGHAI).timestamp()) if first else 0
+    return int(midnight(first).timestamp()) if first else 0
 
 
 class Retention:
@@ -113,7 +113,7 @@ class Retention:
         return bool(rows)
 
     def _cut(self, client: Client, today: date) -> None:
-        before = _sql(datetime.combine(today - timedelta(days=self._text_days), time.min, SHANGHAI))
+        before = _sql(midnight(today - timedelta(days=self._text_days)))
         count, first = client.query(_DUE.format(before=before)).result_rows[0]
         if count:
             log.info("texts of %d documents are over: excerpts stay", count)

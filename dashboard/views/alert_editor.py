@@ -13,10 +13,10 @@ from dashboard import blocks, client, editing, frame, subscriptions
 from dashboard.client import read as ask
 from dashboard.panel import go, href, panel
 from dashboard.queries import documents
-from dashboard.query import SHANGHAI
 from dashboard.safe import html, label, plain
 from dashboard.text import LANGUAGES, language, moment, say, theme_ids, theme_name
 from models.records import Kind
+from models.trading import SHANGHAI
 from stream.alerts.channels import ChannelBook, Safe
 from stream.alerts.rules import COUNTED, WATCHES
 from stream.alerts.subscriptions import SNOOZES, Book, Digest, Stored, Subscription

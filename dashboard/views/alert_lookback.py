@@ -11,10 +11,10 @@ import streamlit as st
 
 from dashboard import blocks, client, subscriptions
 from dashboard.panel import link, panel
-from dashboard.query import SHANGHAI
 from dashboard.safe import html, join, plain
 from dashboard.text import moment, number, say
 from dashboard.views import alert_editor
+from models.trading import SHANGHAI
 from stream.alerts.backtest import Lookback, look_back
 from stream.alerts.subscriptions import Stored, Subscription
 from stream.alerts.text import RuleError

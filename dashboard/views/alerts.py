@@ -11,10 +11,10 @@ from markupsafe import Markup
 from dashboard import blocks, client, editing, lists, state, subscriptions
 from dashboard.panel import link, panel
 from dashboard.queries import alerts as sql
-from dashboard.query import SHANGHAI
 from dashboard.safe import html, join, label, plain
 from dashboard.text import moment, number, say
 from dashboard.views import alert_editor, alert_lookback
+from models.trading import SHANGHAI
 from stream.alerts.channels import ChannelBook, Safe
 from stream.alerts.history import channel_states, log_rows
 from stream.alerts.rules import load_baskets

@@ -13,10 +13,10 @@ from dashboard import blocks, charts, client, editing, lists
 from dashboard.client import read, rows
 from dashboard.panel import panel
 from dashboard.queries import system as sql
-from dashboard.query import SHANGHAI
 from dashboard.replays import Letters, ask
 from dashboard.safe import html, join, plain
 from dashboard.text import moment, number, say
+from models.trading import SHANGHAI
 
 SECONDS = 5
 SHOWN = 10  # groups at first

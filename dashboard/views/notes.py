@@ -14,10 +14,11 @@ from dashboard.client import read, rows
 from dashboard.notes import LONGEST, YEARS, Note, NoteError
 from dashboard.panel import panel
 from dashboard.queries import notes as sql
-from dashboard.query import SHANGHAI, Query
+from dashboard.query import Query
 from dashboard.safe import html, join, plain
 from dashboard.scope import Scope
 from dashboard.text import moment, say
+from models.trading import SHANGHAI
 
 SHOWN = 6  # of the list, at first
 

@@ -12,11 +12,11 @@ from dashboard import blocks, charts, frame, state, weekly
 from dashboard.client import read, rows
 from dashboard.panel import link, panel
 from dashboard.queries import reports as sql
-from dashboard.query import SHANGHAI
 from dashboard.safe import html, join, plain
 from dashboard.scope import Scope
 from dashboard.text import language, moment, number, say
 from dashboard.weekly_pdf import pdf
+from models.trading import SHANGHAI
 
 ACTIONS = {"上调": ("fx-up", "▲"), "下调": ("fx-down", "▼"), "首次": ("fx-flat", "★"), "维持": ("fx-flat", "■")}
 

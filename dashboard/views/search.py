@@ -12,9 +12,9 @@ from dashboard.charts import numbers
 from dashboard.client import read
 from dashboard.panel import link, panel
 from dashboard.queries import documents as sql
-from dashboard.query import SHANGHAI
 from dashboard.safe import html, plain
 from dashboard.text import number, say, theme_ids, theme_name
+from models.trading import SHANGHAI
 
 KINDS = ("wire", "news", "announcement", "report")
 TONES = ("positive", "neutral", "negative")

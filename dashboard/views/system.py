@@ -15,10 +15,10 @@ from dashboard.feedback import examples
 from dashboard.panel import panel
 from dashboard.queries import feedback
 from dashboard.queries import system as sql
-from dashboard.query import SHANGHAI
 from dashboard.safe import html, plain
 from dashboard.text import ago, mean, number, say
 from dashboard.views import dead
+from models.trading import SHANGHAI
 
 SECONDS = 5
 

@@ -14,7 +14,7 @@ from deploy.cli import UserError
 from deploy.settings import Settings, load
 from ingest.drain import outbox_of
 from ingest.outbox import State
-from models.trading import SHANGHAI
+from models.trading import SHANGHAI, midnight
 from stream.audit import AuditReport, Finding, audit
 from stream.log import Log, LogAway
 from stream.retention import kept_from
@@ -65,7 +65,7 @@ def run(settings: Settings, wait: float) -> AuditReport:
 def _since(settings: Settings) -> datetime | None:
     """From when on everything is kept."""
     first = kept_from(settings.stream.document_days, datetime.now(SHANGHAI).date())
-    return datetime.combine(first, datetime.min.time(), SHANGHAI) if first else None
+    return midnight(first) if first else None
 
 
 def _unconfirmed(settings: Settings) -> int:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar
-from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
@@ -24,13 +23,13 @@ from deploy.cli import UserError
 from deploy.cli.connections import open_store
 from deploy.settings import Settings, load
 from models.records import Document
+from models.trading import SHANGHAI
 from stream.log import Log, LogAway, open_producer
 from stream.records import DOCUMENTS, encode
 from stream.replay import Cursor, Selection, count, count_cut, held, pages
 from stream.replay_log import LogCursor, begin, log_pages
 from stream.store import first_line
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 MAX_LAG = 2_000  # live documents must not queue behind the past
 Kept = TypeVar("Kept", Cursor, LogCursor)
 

@@ -6,7 +6,6 @@ import importlib
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -17,9 +16,9 @@ from models.securities import SecuritiesError, SecuritiesTable, Security, load
 from models.securities.build import build as build_table
 from models.securities.refresh import refresh as refresh_table
 from models.securities.table import DATA, read
+from models.trading import SHANGHAI
 
 command = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__)
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 _CONSOLE = Console()
 
 

@@ -21,7 +21,7 @@ set_log_level("ERROR")  # before the pages are imported: else their caches warn 
 
 from dashboard import queries, weekly, weekly_pdf  # noqa: E402
 from dashboard.client import StoreError, run  # noqa: E402
-from dashboard.query import SHANGHAI  # noqa: E402
+from models.trading import SHANGHAI  # noqa: E402
 
 COLOURS = {"fx-up": "red", "fx-down": "green", "fx-flat": "dim", "": ""}
 

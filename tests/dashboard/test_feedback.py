@@ -18,12 +18,13 @@ from dashboard import feedback, queries
 from dashboard.feedback import FeedbackError, Mark
 from dashboard.queries import documents, overview, security, theme
 from dashboard.queries import feedback as sql
-from dashboard.query import SHANGHAI, Query
+from dashboard.query import Query
 from dashboard.scope import Scope
 from deploy.cli import UserError
 from deploy.cli.feedback import command
 from deploy.settings import load
 from models.records import Document
+from models.trading import SHANGHAI
 from tests.dashboard.conftest import Doors
 from tests.dashboard.seed import Seed, make
 from tests.dashboard.site import Site

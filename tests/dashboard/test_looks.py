@@ -13,8 +13,8 @@ import pytest
 import dashboard
 from dashboard import network, state, weekly
 from dashboard.catalogue import WORDS
-from dashboard.query import SHANGHAI
 from dashboard.text import moment, percent, score
+from models.trading import SHANGHAI
 
 SOURCES = "\n".join(path.read_text(encoding="utf-8") for path in Path(dashboard.__file__).parent.rglob("*.py"))
 

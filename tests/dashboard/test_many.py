@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from dashboard.query import SHANGHAI, clock
+from dashboard.query import clock
 from dashboard.safe import plain
 from dashboard.text import theme_name
 from dashboard.views.search import EXPORT
+from models.trading import SHANGHAI
 from stream.tallies import keep_up
 from tests.dashboard.conftest import HOSTILE, World, schema
 from tests.dashboard.seed import BAD, GOOD, THEME_CUES, Seed, known_names, make

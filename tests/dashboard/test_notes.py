@@ -13,8 +13,8 @@ from playwright.sync_api import Locator, Page, expect
 from dashboard import notes
 from dashboard.notes import LONGEST, Note, NoteError
 from dashboard.queries import notes as sql
-from dashboard.query import SHANGHAI
 from dashboard.scope import Scope
+from models.trading import SHANGHAI
 from tests.dashboard.conftest import HOSTILE, Doors
 from tests.dashboard.seed import Seed, make
 from tests.dashboard.site import Site, sign_in

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from dashboard.query import SHANGHAI
 from dashboard.safe import plain
+from models.trading import SHANGHAI
 from stream.retention import Retention
 from tests.dashboard.conftest import HOSTILE, World
 from tests.dashboard.seed import make

@@ -13,8 +13,9 @@ from clickhouse_connect.driver.client import Client
 
 from dashboard import queries
 from dashboard.queries import documents, overview, reports, security, stories, system, theme
-from dashboard.query import SHANGHAI, Query
+from dashboard.query import Query
 from dashboard.scope import BASES, Scope, window
+from models.trading import SHANGHAI
 from stream.records import AnalysedDocument
 from tests.dashboard.conftest import schema
 from tests.dashboard.seed import Seed, make, weekly_report

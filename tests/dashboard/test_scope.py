@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from dashboard import baseline
-from dashboard.query import SHANGHAI, query
+from dashboard.query import query
 from dashboard.scope import Change, window
+from models.trading import SHANGHAI
 
 NEWEST = datetime(2026, 11, 20, 14, 30, 5, 400_000, SHANGHAI)  # a Friday
 

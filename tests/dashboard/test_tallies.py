@@ -13,8 +13,9 @@ from clickhouse_connect.driver.client import Client
 
 from dashboard import queries
 from dashboard.queries import overview, security, tallies
-from dashboard.query import SETTINGS, SHANGHAI, Query
+from dashboard.query import SETTINGS, Query
 from dashboard.scope import BASES, Scope, Tallied, window
+from models.trading import SHANGHAI
 from stream.tallies import keep_up
 from tests.dashboard.conftest import schema
 from tests.dashboard.seed import Seed, make
