@@ -11,6 +11,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 import streamlit as st
+from altair.utils import schemapi
 
 from dashboard import look
 from dashboard.blocks import heading
@@ -18,6 +19,8 @@ from dashboard.panel import panel
 from dashboard.query import Query
 from dashboard.scope import Scope
 from dashboard.text import say, theme_name
+
+schemapi.disable_debug_mode()  # charts are checked against the grammar in the tests, not for every reader
 
 
 def zoom() -> alt.Parameter:

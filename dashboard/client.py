@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -111,6 +112,16 @@ def _fresh(sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
 @st.cache_data(ttl=600, max_entries=20, show_spinner=False)
 def _kept(sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
     return run(Query(sql, parameters))
+
+
+_others = ThreadPoolExecutor(2, thread_name_prefix="ahead")  # few: what a page shows first shouldn't wait for the rest
+
+
+def ahead(*asked: Query, fresh: bool = False) -> None:
+    """Begin to read what a page is about to read, side by side. `read` waits for these answers; what fails here is
+    asked again there, and told."""
+    for query in asked:
+        _others.submit(_fresh if fresh else _cached, query.sql, query.parameters)
 
 
 def read(query: Query, *, fresh: bool = False, kept: bool = False) -> pd.DataFrame:

@@ -12,9 +12,10 @@ import streamlit as st
 
 from dashboard import client, queries, state
 from dashboard.blocks import empty
-from dashboard.client import StoreError, read
+from dashboard.client import StoreError, ahead, read
 from dashboard.panel import panel
 from dashboard.queries import tallies
+from dashboard.query import Query
 from dashboard.scope import Scope, Tallied
 from dashboard.text import say
 from models.trading import SHANGHAI
@@ -60,6 +61,7 @@ def extent() -> tuple[datetime, datetime] | None:
 
 def view() -> View:
     """The toolbar. Where there is nothing to show, a designed state and `NothingToShow`."""
+    ahead(queries.untallied(), fresh=True)
     span = extent()
     if span is None:
         waiting("empty", "newspaper", say("empty"), say("empty_hint"))
@@ -92,11 +94,23 @@ def busy_preset(newest: datetime, known: Tallied | None) -> str:
 
 def names() -> dict[str, str]:
     """Short names of the securities by code."""
-    found: dict[str, str] = {}
-    kept = queries.names(tallied=tallied() is not None)
-    for frame in (read(kept, kept=True), read(queries.names(2))):  # those that are new since are named, too
-        found |= zip(frame["code"], frame["name"], strict=True)
-    return found
+    return _names(tallied() is not None) | _new_names()
+
+
+@st.cache_resource(ttl=600, show_spinner=False)
+def _names(known: bool) -> dict[str, str]:
+    return _by_code(queries.names(tallied=known))
+
+
+@st.cache_resource(ttl=20, show_spinner=False)
+def _new_names() -> dict[str, str]:
+    """Those of the last days, among them what is new since all were read."""
+    return _by_code(queries.names(2))
+
+
+def _by_code(query: Query) -> dict[str, str]:
+    frame = client.run(query)
+    return dict(zip(frame["code"].tolist(), frame["name"].tolist(), strict=True))
 
 
 def guarded(page: Callable[[], None]) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard import baseline, blocks, charts, frame, look
-from dashboard.client import StoreError, read, rows
+from dashboard.client import StoreError, ahead, read, rows
 from dashboard.panel import link, panel
 from dashboard.queries import overview as sql
 from dashboard.query import clock
@@ -25,6 +25,7 @@ MOVERS = 12
 def page() -> None:
     view = frame.view()
     scope = view.scope
+    ahead(sql.headline(scope), sql.movers(scope), sql.tone_steps(scope), sql.sources(scope))
     back = scope.usual_windows(view.first)
     names = frame.names()
     themes_query, steps_query = sql.themes(scope), sql.theme_steps(scope)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from dashboard import blocks, frame, lists, state
 from dashboard.charts import numbers
-from dashboard.client import read
+from dashboard.client import ahead, read
 from dashboard.panel import link, panel
 from dashboard.queries import documents as sql
 from dashboard.safe import html, plain
@@ -67,12 +67,15 @@ def page() -> None:
         kinds=tuple(kinds),
         first_only=bool(first_only),
     )
+    ahead(sql.listed(view.scope, filter_, order, lists.more("search")))
     found = read(sql.found(view.scope, filter_)).iloc[0]
     with st.container(horizontal=True, vertical_alignment="center"):
         panel(blocks.heading(say("found", n=number(found["documents"]), stories=number(found["stories"]))), "found")
+        table = st.container(width="content")
+    lists.documents(view.scope, filter_, "search", names, order)
+    with table:  # the whole table takes longer than the page's part of it
         export = sql.listed(view.scope, filter_, order, EXPORT)
         numbers(export, read(export), "search")
-    lists.documents(view.scope, filter_, "search", names, order)
     if not found["documents"] and filter_ != sql.Filter() and view.scope.start > view.first:
         panel(html('<p class="fx-center">{link}</p>', link=_everywhere(view)), "everywhere")
 

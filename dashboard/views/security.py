@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import baseline, blocks, charts, frame, lists, state
-from dashboard.client import read, rows
+from dashboard.client import ahead, read, rows
 from dashboard.panel import link, panel
 from dashboard.queries import documents, feedback
 from dashboard.queries import security as sql
@@ -27,6 +27,9 @@ def page() -> None:
     if not code:
         panel(blocks.empty("label_off", say("nothing"), say("nothing_hint")), "none")
         return
+    ahead(sql.life(view.whole, code), sql.steps(scope, code), sql.mentions(scope, code, "", MENTIONS))
+    ahead(sql.themes(scope, code))
+    ahead(sql.peers(scope, code), sql.ratings(scope, code), theme_sql.recommendations(scope, code=code))
     back = scope.usual_windows(view.first)
     _summary(view, code, names, back)
     left, right = st.columns([1.55, 1], gap="medium")

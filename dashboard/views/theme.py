@@ -6,10 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import baseline, blocks, charts, frame, lists, network, state
-from dashboard.client import read, rows
+from dashboard.client import ahead, read, rows
 from dashboard.panel import link, panel
 from dashboard.queries import documents, feedback, overview
 from dashboard.queries import theme as sql
+from dashboard.query import Query
 from dashboard.safe import html, join, label, plain
 from dashboard.scope import Scope
 from dashboard.text import moment, number, say, theme_ids, theme_name
@@ -26,6 +27,8 @@ def page() -> None:
     theme = _choose(ranked)
     if not theme:
         return
+    ahead(sql.steps(scope, theme), sql.securities(scope, theme), stories(scope, theme), sql.pairs(scope, theme))
+    ahead(sql.together(scope, theme), sql.recommendations(scope, theme))
     _summary(scope, theme, back)
     left, right = st.columns([1.55, 1], gap="medium")
     with left:
@@ -74,8 +77,13 @@ def _summary(scope: Scope, theme: str, back: list[int]) -> None:
     panel(blocks.tiles(tiles), "summary")
 
 
+def stories(scope: Scope, theme: str) -> Query:
+    """The stories behind a theme's count."""
+    return documents.stories(scope, documents.Filter(themes=(theme,)), "spread", STORIES)
+
+
 def _drivers(scope: Scope, theme: str, names: dict[str, str]) -> None:
-    query = documents.stories(scope, documents.Filter(themes=(theme,)), "spread", STORIES)
+    query = stories(scope, theme)
     table = read(query)
     charts.head(say("drivers"), query, table, "drivers", say("drivers_note"))
     if table.empty:

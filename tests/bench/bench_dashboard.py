@@ -1,4 +1,4 @@
-"""The pages at size: `python -m tests.bench.bench_dashboard [--mentions 5e6] [--viewers 1,10] [--rounds 5]`.
+"""The pages at size: `python -m tests.bench.bench_dashboard [--viewers 1,10] [--rounds 5] [--pause 0]`.
 
 Fills a store as `bench_store` does, starts the dashboard over it and reads it in headless Chromium, a browser context
 a viewer. First paint: from asking for the overview until its theme cards stand there. Interactions: from the click
@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import random
 import re
 import shutil
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +48,7 @@ async def press(page: Page, text: str) -> float:
     return began
 
 
-async def round_of(page: Page, address: str, times: Times) -> None:
+async def round_of(page: Page, address: str, times: Times, look: Callable[[], Awaitable[None]]) -> None:
     """One viewer: the overview, another window, the other language, the theme page, another theme, a search."""
     began = time.perf_counter()
     await page.goto(address, wait_until="commit")
@@ -56,19 +58,24 @@ async def round_of(page: Page, address: str, times: Times) -> None:
     began = await press(page, "5天")
     times["change window"].append(await until(summary.filter(has_text="近 5 天"), began))
     await settle(page)
+    await look()
     began = await press(page, "EN$")
     times["switch language"].append(await until(summary.filter(has_text="documents"), began))
     await settle(page)
+    await look()
     await page.goto(f"{address}/theme?theme=game&w=today", wait_until="commit")
     await until(page.locator(".st-key-panel-summary .fx-tile"), began)
     await settle(page)
+    await look()
     began = await press(page, "虚拟人")
     times["change theme"].append(await until(page.get_by_text("虚拟人：数量与情绪"), began))
     await settle(page)
+    await look()
     await page.goto(f"{address}/search?w=today", wait_until="commit")
     words = page.get_by_placeholder("检索标题与正文")
     await words.wait_for(timeout=60_000)
     await settle(page)
+    await look()
     await words.fill("游戏版号")
     began = time.perf_counter()
     await words.press("Enter")
@@ -76,31 +83,38 @@ async def round_of(page: Page, address: str, times: Times) -> None:
     await settle(page)
 
 
-async def viewers(browser: Browser, address: str, number: int, rounds: int) -> Times:
-    """The times of so many readers at once."""
+async def viewers(browser: Browser, address: str, number: int, rounds: int, pause: float) -> Times:
+    """The times of so many readers at once, who look for about `pause` seconds before each click."""
     times: Times = defaultdict(list)
 
-    async def read() -> None:
+    async def read(chance: random.Random) -> None:
+        async def look() -> None:
+            await asyncio.sleep(pause * chance.uniform(0.5, 1.5))
+
         for _ in range(rounds):
             context = await browser.new_context(viewport={"width": 1440, "height": 900}, locale="zh-CN")
-            await round_of(await context.new_page(), address, times)
+            await look()
+            await round_of(await context.new_page(), address, times, look)
             await context.close()
 
-    await asyncio.gather(*(read() for _ in range(number)))
+    await asyncio.gather(*(read(random.Random(seed)) for seed in range(number)))
     return times
 
 
-async def measure(address: str, numbers: list[int], rounds: int) -> None:
+async def measure(address: str, numbers: list[int], rounds: int, pause: float) -> None:
+    """Print the times for each number of viewers, and those of the process's very first page."""
     system = next((path for name in NAMES if (path := shutil.which(name))), None)
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=system, args=arguments)
-        cold = await viewers(browser, address, 1, 1)
-        print(f"\n  {'ms':<20}{'cold':>8}" + "".join(f"{f'{n} viewers p50/p95':>22}" for n in numbers))
-        found = [await viewers(browser, address, n, rounds) for n in numbers]
-        for name, bar in BARS.items():
-            cells = ["{:,.0f}/{:,.0f}".format(*np.percentile(times[name], [50, 95])) for times in found]
-            print(f"  {name:<20}{cold[name][0]:>8,.0f}" + "".join(f"{cell:>22}" for cell in cells) + f"   bar {bar}")
+        cold = await viewers(browser, address, 1, 1, 0)
+        print("  p50/p95 ms" + " " * 12 + "".join(f"{name:>18}" for name in BARS))
+        print("  cold" + " " * 18 + "".join(f"{cold[name][0]:>18,.0f}" for name in BARS), flush=True)
+        for number in numbers:
+            times = await viewers(browser, address, number, rounds, pause)
+            cells = ["{:,.0f}/{:,.0f}".format(*np.percentile(times[name], [50, 95])) for name in BARS]
+            print(f"  {number:>3} viewers" + " " * 11 + "".join(f"{cell:>18}" for cell in cells), flush=True)
+        print("  bar" + " " * 19 + "".join(f"{bar:>18,}" for bar in BARS.values()))
         await browser.close()
 
 
@@ -110,6 +124,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=730)
     parser.add_argument("--viewers", default="1,10")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pause", type=float, default=0, help="seconds that a viewer looks before each click, about")
     arguments = parser.parse_args()
     span = span_of(arguments.days)
     with tempfile.TemporaryDirectory(prefix="fengxiang-bench-") as name:
@@ -120,7 +135,8 @@ def main() -> None:
             site = Site(server.url(writer=False), folder, server.editor_url()).start()
             try:
                 print(f"{arguments.mentions:,.0f} mentions, {arguments.rounds} rounds a viewer")
-                asyncio.run(measure(site.address, [int(n) for n in arguments.viewers.split(",")], arguments.rounds))
+                numbers = [int(n) for n in arguments.viewers.split(",")]
+                asyncio.run(measure(site.address, numbers, arguments.rounds, arguments.pause))
             finally:
                 site.stop()
 
