@@ -3,6 +3,9 @@
 Fills a store as `bench_store` does, starts the dashboard over it and reads it in headless Chromium, a browser context
 a viewer. First paint: from asking for the overview until its theme cards stand there. Interactions: from the click
 until what was asked for is seen; the rest of the page may come after it. `cold` is the very first page of the process.
+
+The browsers share the processors with what they read, and take most of them: beside the times stands what a viewer's
+six requests cost the dashboard, the store and the browser. With several viewers, `--pause` gives the browsers room.
 """
 
 from __future__ import annotations
@@ -17,12 +20,13 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from playwright.async_api import Browser, Locator, Page, async_playwright
 
-from tests.bench.bench_store import MENTIONS_A_DOCUMENT, count_tallies, fill, span_of, store
+from tests.bench.bench_store import MENTIONS_A_DOCUMENT, count_tallies, fill, rows_of, span_of, store
 from tests.dashboard.browser import NAMES
 from tests.dashboard.site import Site
 
@@ -97,8 +101,26 @@ async def viewers(browser: Browser, address: str, number: int, rounds: int, paus
             await round_of(await context.new_page(), address, times, look)
             await context.close()
 
-    await asyncio.gather(*(read(random.Random(seed)) for seed in range(number)))
+    async def come(chance: random.Random) -> None:
+        await asyncio.sleep(chance.uniform(0, 6 * pause) if number > 1 else 0)  # not all at once
+        await read(chance)
+
+    await asyncio.gather(*(come(random.Random(seed)) for seed in range(number)))
     return times
+
+
+def spent() -> dict[str, float]:
+    """Processor seconds so far of the dashboard, the store and all other processes, of which the browsers are most."""
+    found = {"dashboard": 0.0, "store": 0.0}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (folder / "cmdline").read_text()
+            ticks = (folder / "stat").read_text().rpartition(")")[2].split()[11:13]
+            for name, part in (("dashboard", "deploy.cli\0dashboard"), ("store", "deploy.local.clickhouse")):
+                found[name] += sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK") if part in command else 0
+    busy = [int(n) for n in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
+    every = (sum(busy[:3]) + sum(busy[5:7])) / os.sysconf("SC_CLK_TCK")  # neither idle nor waiting for the disk
+    return found | {"browser": every - sum(found.values())}
 
 
 async def measure(address: str, numbers: list[int], rounds: int, pause: float) -> None:
@@ -111,9 +133,12 @@ async def measure(address: str, numbers: list[int], rounds: int, pause: float) -
         print("  p50/p95 ms" + " " * 12 + "".join(f"{name:>18}" for name in BARS))
         print("  cold" + " " * 18 + "".join(f"{cold[name][0]:>18,.0f}" for name in BARS), flush=True)
         for number in numbers:
+            before = spent()
             times = await viewers(browser, address, number, rounds, pause)
+            cost = {name: (s - before[name]) / number / rounds for name, s in spent().items()}
             cells = ["{:,.0f}/{:,.0f}".format(*np.percentile(times[name], [50, 95])) for name in BARS]
-            print(f"  {number:>3} viewers" + " " * 11 + "".join(f"{cell:>18}" for cell in cells), flush=True)
+            print(f"  {number:>3} viewers" + " " * 11 + "".join(f"{cell:>18}" for cell in cells))
+            print("      processor seconds a round: " + ", ".join(f"{k} {v:.1f}" for k, v in cost.items()), flush=True)
         print("  bar" + " " * 19 + "".join(f"{bar:>18,}" for bar in BARS.values()))
         await browser.close()
 
@@ -125,13 +150,16 @@ def main() -> None:
     parser.add_argument("--viewers", default="1,10")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--pause", type=float, default=0, help="seconds that a viewer looks before each click, about")
+    parser.add_argument("--folder", type=Path, help="a store that is kept, and filled the first time")
     arguments = parser.parse_args()
     span = span_of(arguments.days)
     with tempfile.TemporaryDirectory(prefix="fengxiang-bench-") as name:
-        folder = Path(name)
+        folder = (arguments.folder or Path(name)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
         with store(folder) as (server, writer, _):
-            fill(writer, span, 0, int(arguments.mentions / MENTIONS_A_DOCUMENT))
-            count_tallies(writer, span)
+            if not rows_of(writer, "documents"):
+                fill(writer, span, 0, int(arguments.mentions / MENTIONS_A_DOCUMENT))
+                count_tallies(writer, span)
             site = Site(server.url(writer=False), folder, server.editor_url()).start()
             try:
                 print(f"{arguments.mentions:,.0f} mentions, {arguments.rounds} rounds a viewer")

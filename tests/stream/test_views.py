@@ -89,6 +89,15 @@ def test_tone_of_stories_and_of_publishers_weighs_each_once(filled: Client) -> N
         (row,) = rows(filled, sql)
         means = (row["sentiment_score"], row["story_score"], row["publisher_score"])
         assert means == pytest.approx((-0.175, (-0.5 + 0.8) / 2, (-0.75 + 0.0 + 0.8) / 3), abs=1e-4)
+    filled.command(
+        f"ALTER TABLE mentions UPDATE relevance = if(document_id = '{analysed(2).document.id}', 0.5, 1) WHERE 1"
+        " SETTINGS mutations_sync = 2"
+    )
+    (day,) = rows(filled, f"SELECT * FROM security_day({WINDOW}) WHERE code = '600001.SH'")
+    means = (day["sentiment_score"], day["story_score"], day["publisher_score"])
+    story, publisher = (-0.9 - 0.3 + 0.0) / 2.5, (-0.9 - 0.3) / 1.5
+    weighed = ((-0.9 - 0.3 + 0.8) / 3.5, (story + 0.8) / 2, (publisher + 0.0 + 0.8) / 3)
+    assert means == pytest.approx(weighed, abs=1e-4)
     told = rows(filled, f"SELECT * FROM sentiment_trend({WINDOW}, minutes=1440) ORDER BY sentiment")
     assert [(r["sentiment"], r["documents"], r["stories"], r["publishers"]) for r in told] == [
         ("negative", 2, 1, 1),
