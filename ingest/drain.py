@@ -17,7 +17,8 @@ from kafka.errors import KafkaError
 
 from deploy.settings import Settings
 from ingest.confirm import Confirmer
-from ingest.outbox import Outbox, Ownership
+from ingest.outbox import Outbox
+from ingest.outbox_file import Ownership
 from ingest.publisher import Broker, BrokerAway, Publisher
 from ingest.store import Store, StoreAway
 

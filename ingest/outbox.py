@@ -5,28 +5,27 @@ acknowledgement ends nothing. An entry goes `PENDING` (here only), `SENT` (Kafka
 (seen in the store). From then on only its id stays, for `retention_days`, so that adding the same document again
 does nothing; adding the same id with another text is an edit and is published again.
 
-One SQLite file in WAL mode with `synchronous=FULL`: `add` returns after the fsync, so an acknowledged document
-survives a power cut. Callers add in batches, which makes the fsync cheap. Any process may add; `Ownership` keeps
-publishing and confirming to one process at a time.
+One SQLite file (`ingest.outbox_file`) in WAL mode with `synchronous=FULL`: `add` returns after the fsync, so an
+acknowledged document survives a power cut. Callers add in batches, which makes the fsync cheap. Any process may add;
+`Ownership` keeps publishing and confirming to one process at a time.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
 from itertools import groupby, islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from ingest.outbox_file import Transaction, open_database
 from models.records import Document
 from stream.records import DEAD, DOCUMENTS, DeadLetter, encode
 
@@ -40,10 +39,6 @@ class State(IntEnum):
 
 class OutboxFull(RuntimeError):
     """The outbox reached `ingest.outbox_limit_mb` (or the disk is full): nothing of the batch was taken; try later."""
-
-
-class OutboxBroken(RuntimeError):
-    """The outbox's file can't be read; the text names it and the remedy."""
 
 
 class Entry(NamedTuple):
@@ -82,36 +77,6 @@ class Added(NamedTuple):
     known: int
     new_documents: Mapping[str, int] = MappingProxyType({})
 
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS entries (
-    seq          INTEGER PRIMARY KEY,
-    id           TEXT NOT NULL UNIQUE,
-    topic        TEXT NOT NULL,
-    digest       BLOB NOT NULL,
-    state        INTEGER NOT NULL,
-    value        BLOB,
-    batch        TEXT NOT NULL,
-    fetched_at   REAL NOT NULL,
-    published_at REAL NOT NULL,
-    changed_at   REAL NOT NULL,
-    attempts     INTEGER NOT NULL DEFAULT 0,
-    log          TEXT,
-    "partition"  INTEGER,
-    "offset"     INTEGER,
-    first_offset INTEGER
-);
-CREATE INDEX IF NOT EXISTS entries_open ON entries (state, seq) WHERE state < 2;
-CREATE INDEX IF NOT EXISTS entries_done ON entries (changed_at) WHERE state >= 2;
-CREATE INDEX IF NOT EXISTS entries_batch ON entries (batch, state) WHERE batch != '';
-CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL, used_at REAL);
-"""
-# Outboxes made before notes could go.
-_NOTES_USED_AT = """
-ALTER TABLE notes ADD COLUMN used_at REAL;
-UPDATE notes SET used_at = CAST(strftime('%s') AS REAL)
-WHERE name GLOB 'file *' OR name GLOB 'content *' OR name GLOB 'pdf *';
-"""
 
 # An edit of a message that is open or done takes the row over; the same text again changes nothing.
 _ADD = """
@@ -162,19 +127,12 @@ class Outbox:
         retention_days: float = 90,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._limit = limit_bytes
         self._retention = retention_days * 86400
         self._clock = clock
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
-        with _first_opening(path):
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
-            if "used_at" not in {row[1] for row in self._db.execute("PRAGMA table_info(notes)")}:
-                self._db.executescript(_NOTES_USED_AT)
+        self._db = open_database(path)
 
     def close(self) -> None:
         with self._lock:
@@ -351,72 +309,5 @@ class Outbox:
         with self._lock:
             return self._db.execute(sql, values).fetchall()
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._db, self._lock)
-
-
-@contextmanager
-def _first_opening(path: Path) -> Iterator[None]:
-    """One process at a time: switching a new file to WAL does not wait for others by itself. Raises `OutboxBroken`."""
-    with path.with_suffix(".open").open("w") as gate:
-        fcntl.flock(gate, fcntl.LOCK_EX)
-        try:
-            yield
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError as error:
-            raise OutboxBroken(
-                f"{path} is damaged ({error}): move it away; what was in it and not yet stored must be ingested again"
-            ) from error
-
-
-class _Transaction:
-    """BEGIN IMMEDIATE .. COMMIT under the outbox's lock, rolled back on an error."""
-
-    def __init__(self, db: sqlite3.Connection, lock: threading.RLock) -> None:
-        self._db, self._lock = db, lock
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-        except BaseException:
-            self._lock.release()
-            raise
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            self._db.execute("ROLLBACK" if kind else "COMMIT")
-        except sqlite3.Error:
-            with suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
-            raise
-        finally:
-            self._lock.release()
-
-
-class Ownership:
-    """The right to publish and confirm from an outbox: an flock, which dies with its process."""
-
-    def __init__(self, outbox: Path) -> None:
-        self._path = outbox.with_suffix(".lock")
-        self._file: IO[str] | None = None
-
-    def take(self) -> bool:
-        """Whether this process has it now."""
-        if self._file:
-            return True
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = self._path.open("w")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            return False
-        self._file = file
-        return True
-
-    def give_back(self) -> None:
-        if self._file:
-            self._file.close()
-            self._file = None
+    def _transaction(self) -> Transaction:
+        return Transaction(self._db, self._lock)

@@ -21,7 +21,8 @@ from ingest.feeds.registry import pollers
 from ingest.folder import Folder
 from ingest.health import Health
 from ingest.metrics import exposition
-from ingest.outbox import Outbox, OutboxBroken
+from ingest.outbox import Outbox
+from ingest.outbox_file import OutboxBroken
 from ingest.push import Push
 from ingest.running import Source, Threads
 from ingest.silence import learn

@@ -26,7 +26,8 @@ from deploy.settings import Settings, load
 from ingest.drain import Drain, outbox_of
 from ingest.fields import KINDS, Options, RowError
 from ingest.files import FileError, Item, Reader
-from ingest.outbox import Outbox, OutboxBroken, OutboxFull, State
+from ingest.outbox import Outbox, OutboxFull, State
+from ingest.outbox_file import OutboxBroken
 from ingest.pdf import ReportReader
 from ingest.polite import Fetcher
 from ingest.times import parse_time
