@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import client
 from dashboard.client import StoreError, ahead, read
 from dashboard.query import Query
+from deploy.settings import Settings
 from tests.dashboard.conftest import DATABASE, World
 from tests.fixtures.clickhouse import ClickHouseServer
 
@@ -81,7 +82,8 @@ def test_pages_read_all_that_they_ask_ahead(
 
         importlib.import_module(f"dashboard.views.{name}").page()
 
-    monkeypatch.setenv("FENGXIANG_CLICKHOUSE", clickhouse_server.url(writer=False, database=DATABASE))
+    url = clickhouse_server.url(writer=False, database=DATABASE)
+    monkeypatch.setattr(client, "load", lambda: Settings(clickhouse=url, clickhouse_reader=url))
     monkeypatch.setattr(client, "_others", Later())
     monkeypatch.setattr(client, "run", noted)
     page = AppTest.from_function(script, kwargs={"name": name}, default_timeout=60).run()
