@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from typing import Literal
 
@@ -60,15 +59,6 @@ def main() -> None:
     panel.PAGES.update(pages)
     current = st.navigation(list(pages.values()), position="top")
     frame.guarded(current.run)
-    _keep(current.url_path)
-
-
-@st.cache_resource(show_spinner=False)
-def _keep(page: str) -> None:
-    """Streamlit collects garbage after every run, also of the feed's alone, which holds up all readers for a sixth of a
-    second with this much loaded. What a page's first run has loaded stays, so it needn't be looked through again."""
-    gc.collect()
-    gc.freeze()
 
 
 main()

@@ -15,12 +15,13 @@ from altair.utils import schemapi
 
 from dashboard import look
 from dashboard.blocks import heading
+from dashboard.client import StoreError, read
 from dashboard.panel import panel
 from dashboard.query import Query
 from dashboard.scope import Scope
 from dashboard.text import say, theme_name
 
-schemapi.disable_debug_mode()  # charts are checked against the grammar in the tests, not for every reader
+schemapi.disable_debug_mode()  # a chart is checked as a whole when it is shown: not its parts as they are made, too
 
 
 def zoom() -> alt.Parameter:
@@ -62,9 +63,24 @@ def head(title: str, query: Query, frame: pd.DataFrame, key: str, note: str = ""
         numbers(query, frame, key)
 
 
-def numbers(query: Query, frame: pd.DataFrame, key: str) -> None:
-    """The button that shows a query and its rows; the table sorts, searches and downloads."""
-    with st.popover("SQL", type="tertiary", icon=":material/database:", help=say("data"), key=f"sql-{key}"):
+@st.fragment
+def numbers(query: Query, frame: pd.DataFrame | None, key: str) -> None:
+    """The button that shows a query and its rows (None: read them then); the table sorts, searches and downloads."""
+    with st.popover(
+        "SQL",
+        type="tertiary",
+        icon=":material/database:",
+        help=say("data"),
+        key=f"sql-{key}",
+        on_change="rerun",  # few open it, so what is in it waits until then
+    ) as shown:
+        if not shown.open:
+            return
+        try:
+            frame = read(query) if frame is None else frame
+        except StoreError as error:
+            st.caption(str(error))
+            return
         st.code(query.literal(), language="sql", wrap_lines=True)
         st.dataframe(frame, height=240, hide_index=True, key=f"rows-{key}")
         st.download_button(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -114,14 +115,21 @@ def _kept(sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
     return run(Query(sql, parameters))
 
 
+PATIENCE = 1.0  # seconds; where so many ask that one waits longer, the page has read it by itself
 _others = ThreadPoolExecutor(2, thread_name_prefix="ahead")  # few: what a page shows first shouldn't wait for the rest
 
 
 def ahead(*asked: Query, fresh: bool = False) -> None:
     """Begin to read what a page is about to read, side by side. `read` waits for these answers; what fails here is
     asked again there, and told."""
+    began = time.monotonic()
+
+    def begin(query: Query) -> None:
+        if time.monotonic() - began < PATIENCE:
+            (_fresh if fresh else _cached)(query.sql, query.parameters)
+
     for query in asked:
-        _others.submit(_fresh if fresh else _cached, query.sql, query.parameters)
+        _others.submit(begin, query)
 
 
 def read(query: Query, *, fresh: bool = False, kept: bool = False) -> pd.DataFrame:
@@ -131,9 +139,12 @@ def read(query: Query, *, fresh: bool = False, kept: bool = False) -> pd.DataFra
     return frame
 
 
+CACHES: list[Any] = [_cached, _fresh, _kept]  # and others' of what readers may change
+
+
 def forget() -> None:
     """Read everything anew: something was changed."""
-    for cache in (_cached, _fresh, _kept):
+    for cache in CACHES:
         cache.clear()
 
 

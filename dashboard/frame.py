@@ -18,7 +18,7 @@ from dashboard.queries import tallies
 from dashboard.query import Query
 from dashboard.scope import Scope, Tallied
 from dashboard.text import say
-from models.trading import SHANGHAI
+from models.trading import SHANGHAI, midnight
 from stream.queries import MINUTE_DAYS
 
 LOG = logging.getLogger(__name__)
@@ -40,8 +40,12 @@ class View:
     @property
     def whole(self) -> Scope:
         """All times."""
-        start = self.first.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
-        return replace(self.scope, start=start, end=self.newest + timedelta(seconds=1), preset="custom")
+        return replace(
+            self.scope,
+            start=midnight(self.first.astimezone(SHANGHAI).date()),
+            end=self.newest + timedelta(seconds=1),
+            preset="custom",
+        )
 
     @property
     def live(self) -> bool:
@@ -53,10 +57,8 @@ def extent() -> tuple[datetime, datetime] | None:
     row = read(queries.extent(), fresh=True).iloc[0]
     if not row["any"]:
         return None
-    first, newest, last = (
-        pd.Timestamp(row[k]).tz_convert(SHANGHAI).to_pydatetime() for k in ("first", "newest", "last")
-    )
-    return first, newest if newest >= first else last
+    first, newest = (pd.Timestamp(row[k]).tz_convert(SHANGHAI).to_pydatetime() for k in ("first", "newest"))
+    return first, newest
 
 
 def view() -> View:
@@ -78,8 +80,7 @@ def tallied() -> Tallied | None:
     row = read(queries.untallied(), fresh=True).iloc[0]
     if not row["counted"] or len(row["hours"]) > queries.MOST_HOURS:
         return None
-    today = datetime.now(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
-    kept = today - timedelta(days=MINUTE_DAYS - 1)
+    kept = midnight(datetime.now(SHANGHAI).date()) - timedelta(days=MINUTE_DAYS - 1)
     return Tallied(frozenset(int(hour) for hour in row["hours"]), int(kept.timestamp()))
 
 
@@ -94,18 +95,21 @@ def busy_preset(newest: datetime, known: Tallied | None) -> str:
 
 def names() -> dict[str, str]:
     """Short names of the securities by code."""
-    return _names(tallied() is not None) | _new_names()
+    return _names() | _new_names()
 
 
 @st.cache_resource(ttl=600, show_spinner=False)
-def _names(known: bool) -> dict[str, str]:
-    return _by_code(queries.names(tallied=known))
+def _names() -> dict[str, str]:
+    return _by_code(queries.names(tallied=tallied() is not None))
 
 
 @st.cache_resource(ttl=20, show_spinner=False)
 def _new_names() -> dict[str, str]:
     """Those of the last days, among them what is new since all were read."""
     return _by_code(queries.names(2))
+
+
+client.CACHES.append(_new_names)
 
 
 def _by_code(query: Query) -> dict[str, str]:

@@ -56,11 +56,11 @@ class Scope:
     def ticks(self) -> list[str]:
         """Start of every step that touches the window, as the trend queries write them: none is left out."""
         at = self.start.astimezone(SHANGHAI)
-        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        day = midnight(at.date())
         if self.step > 1440:
-            at = midnight - timedelta(days=at.weekday())
+            at = day - timedelta(days=at.weekday())
         else:
-            at = midnight + (at - midnight) // timedelta(minutes=self.step) * timedelta(minutes=self.step)
+            at = day + (at - day) // timedelta(minutes=self.step) * timedelta(minutes=self.step)
         found = []
         while at < self.end:
             found.append(at.strftime("%Y-%m-%dT%H:%M:%S"))
@@ -100,9 +100,7 @@ def window(preset: str, newest: datetime, basis: str = "raw", custom: tuple[date
     if preset == "1h":
         return Scope(end - timedelta(hours=1), end, preset, basis)
     if preset == "today":
-        return Scope(
-            end.replace(hour=0, minute=0, second=0) if end.hour + end.minute else end - DAY, end, preset, basis
-        )
+        return Scope(midnight(end.date()) if end.hour + end.minute else end - DAY, end, preset, basis)
     days = 30 if preset == "30d" else 5
     return Scope(end - days * DAY, end, preset if preset in PRESETS else "5d", basis)
 

@@ -94,7 +94,7 @@ class Broker:
 
 
 class Publisher:
-    """Drains an outbox. One per outbox (`ingest.outbox.Ownership`)."""
+    """Drains an outbox. One per outbox (`ingest.outbox_file.Ownership`)."""
 
     def __init__(
         self,

@@ -66,7 +66,7 @@ class Reading:
 
 
 class Analyser:
-    """Reads documents. One at a time per thread is cheapest, but calls from several threads are safe."""
+    """Reads documents. The windows of all that one call is given are read side by side; several threads may call."""
 
     def __init__(
         self,

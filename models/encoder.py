@@ -85,8 +85,8 @@ class Encoder:
         threadpool_limits(1, user_api="blas")
 
     def states(self, windows: Sequence[Encoded]) -> Iterator[tuple[int, np.ndarray]]:
-        """(index, states (T, D) float32) of each window, batch by batch in order of length."""
-        order = sorted(range(len(windows)), key=lambda i: len(windows[i][0]))
+        """(index, states (T, D) float32) of each window, batch by batch, the longest first, so that none ends alone."""
+        order = sorted(range(len(windows)), key=lambda i: len(windows[i][0]), reverse=True)
         batches = [order[at : at + self.batch_size] for at in range(0, len(order), self.batch_size)]
         read = self._pool.map(lambda batch: self._run([windows[i] for i in batch]), batches)
         for batch, hidden in zip(batches, read, strict=True):

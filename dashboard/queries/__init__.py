@@ -70,14 +70,13 @@ def moments(column: Literal["code", "theme"], test: str) -> str:
 
 def extent() -> Query:
     """Times of the first and newest document, of no meaning where `any` is 0; a date far ahead of the clock is not
-    believed. Every page asks this first, so it takes the ends of the table, which is in the order of time, and for
-    `first` and `last` those of its parts, rows that no longer hold included."""
+    believed, unless there is no other. Every page asks this first, so it takes the ends of the table, which is in the
+    order of time."""
     return query("""
-WITH (SELECT (min(published_at), max(published_at)) FROM documents) AS ends,
+WITH (SELECT published_at FROM documents WHERE NOT is_deleted ORDER BY published_at LIMIT 1) AS oldest,
      (SELECT published_at FROM documents WHERE NOT is_deleted AND published_at < now() + INTERVAL 1 DAY
       ORDER BY published_at DESC LIMIT 1) AS believed
-SELECT ends.1 AS first, ends.2 AS last, ifNull(believed, first) AS newest,
-       believed IS NOT NULL OR last >= now() + INTERVAL 1 DAY AS any""")
+SELECT oldest AS first, ifNull(believed, oldest) AS newest, first IS NOT NULL AS any""")
 
 
 def untallied() -> Query:

@@ -71,11 +71,8 @@ def page() -> None:
     found = read(sql.found(view.scope, filter_)).iloc[0]
     with st.container(horizontal=True, vertical_alignment="center"):
         panel(blocks.heading(say("found", n=number(found["documents"]), stories=number(found["stories"]))), "found")
-        table = st.container(width="content")
+        numbers(sql.listed(view.scope, filter_, order, EXPORT), None, "search")
     lists.documents(view.scope, filter_, "search", names, order)
-    with table:  # the whole table takes longer than the page's part of it
-        export = sql.listed(view.scope, filter_, order, EXPORT)
-        numbers(export, read(export), "search")
     if not found["documents"] and filter_ != sql.Filter() and view.scope.start > view.first:
         panel(html('<p class="fx-center">{link}</p>', link=_everywhere(view)), "everywhere")
 

@@ -51,9 +51,9 @@ _DOMESTIC = re.compile(r"^[^，：:]{2,8}[：:]")
 
 
 def weak_themes(title: str, body: str) -> dict[int, int] | None:
-    """Themes by cues: given where a cue stands in the title or at least twice in the lead, not given without any.
+    """Themes by cues: given where a cue stands in the title or three in the lead, not given without any.
 
-    A single passing cue says nothing (absent). Market wraps and share-price lines have no theme, unless they are
+    One or two passing cues say nothing (absent). Market wraps and share-price lines have no theme, unless they are
     about one sector. None: no theme is near.
     """
     taxonomy = built_in()

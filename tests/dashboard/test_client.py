@@ -70,8 +70,8 @@ def test_pages_read_all_that_they_ask_ahead(
     class Later:
         """Takes what is asked ahead and leaves it."""
 
-        def submit(self, function: Any, sql: str, parameters: dict[str, Any]) -> None:
-            asked.add((sql, str(parameters)))
+        def submit(self, function: Any, query: Query) -> None:
+            asked.add((query.sql, str(query.parameters)))
 
     def noted(query: Query) -> pd.DataFrame:
         answered.add((query.sql, str(query.parameters)))
