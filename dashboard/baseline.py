@@ -37,10 +37,9 @@ def themes(frame: pd.DataFrame, back: list[int], known: list[str]) -> list[Theme
     return sorted(rows, key=lambda row: -row[1].count)
 
 
-def movers(frame: pd.DataFrame, back: list[int]) -> pd.DataFrame:
+def movers(current: pd.DataFrame, before: pd.DataFrame, back: list[int]) -> pd.DataFrame:
     """Securities of the window with n, usual and tone; the most surprising counts first."""
-    current = frame[frame["back"] == 0].set_index("code")
-    before = frame[frame["back"].isin(back)].groupby("code")["n"].sum() / max(len(back), 1)
-    current = current.assign(usual=before.reindex(current.index).fillna(0.0).astype(float))
-    surprise = (current["n"] - current["usual"]) / (current["usual"] + 1) ** 0.5
-    return current.assign(surprise=surprise).sort_values(["surprise", "n"], ascending=False).reset_index()
+    usual = before[before["back"].isin(back)].groupby("code")["n"].sum() / max(len(back), 1)
+    found = current.assign(usual=current["code"].map(usual).fillna(0.0).astype(float))
+    surprise = (found["n"] - found["usual"]) / (found["usual"] + 1) ** 0.5
+    return found.assign(surprise=surprise).sort_values(["surprise", "n"], ascending=False, ignore_index=True)

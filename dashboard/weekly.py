@@ -109,7 +109,8 @@ def digest(week: str, first: datetime, names: dict[str, str], read: Read, langua
     week = week_of(start)
     scope = Scope(start, end, "custom", "raw")
     previous = scope.usual_windows(first)[:1]
-    head = read(overview.headline(scope))
+    head, told = read(overview.headline(scope)), read(overview.movers(scope))
+    before = read(overview.before(scope, list(told["code"])))
     total = baseline.compare(head, previous, "documents")
     with speaking(language):
         return Digest(
@@ -126,7 +127,7 @@ def digest(week: str, first: datetime, names: dict[str, str], read: Read, langua
             change=_change(total),
             tables=[
                 _themes(read(overview.themes(scope)), previous),
-                _securities(read(overview.movers(scope)), previous, names),
+                _securities(baseline.movers(told, before, previous), bool(previous), names),
                 _stories(read(documents.stories(scope, documents.Filter(), "spread", 10))),
                 _advice(read(reports.recommended(scope))),
             ],
@@ -200,15 +201,15 @@ def _themes(frame: pd.DataFrame, previous: list[int]) -> Table:
     return _made("weekly_themes", ("theme", "count", "vs_last_week", "tone"), lines)
 
 
-def _securities(frame: pd.DataFrame, previous: list[int], names: dict[str, str]) -> Table:
+def _securities(found: pd.DataFrame, comparable: bool, names: dict[str, str]) -> Table:
     lines = [
         (
             Cell(plain(names.get(row["code"], row["code"]), 20), note=plain(row["code"], 12)),
             Cell(number(row["n"])),
-            _change(Change(float(row["n"]), float(row["usual"]) if previous else None)),
+            _change(Change(float(row["n"]), float(row["usual"]) if comparable else None)),
             _tone(float(row["tone"])),
         )
-        for row in rows(baseline.movers(frame, previous).head(15))
+        for row in rows(found.head(15))
     ]
     return _made("weekly_securities", ("security", "count", "vs_last_week", "tone"), lines)
 

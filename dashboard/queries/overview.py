@@ -45,31 +45,36 @@ GROUP BY theme, at ORDER BY theme, at""")
 
 
 def movers(scope: Scope) -> Query:
-    """Count and tone of the window's securities, one row per security and `back`; tone weighs mentions by relevance.
-    `top_themes` are those of the most documents of the window."""
+    """Count and tone of the window's securities that are most told of; tone weighs mentions by relevance."""
+    return query(f"""
+SELECT key AS code, {N[scope.basis]} AS n, {TONE} AS tone
+FROM {counts(scope, "security", "0")}
+GROUP BY code HAVING n > 0 ORDER BY n DESC, code LIMIT {MOVERS}""")
+
+
+def before(scope: Scope, codes: list[str]) -> Query:
+    """How often these securities were told of in the windows before: one row per security and `back`."""
     return query(
         f"""
-SELECT code, w.1 AS back, w.2 AS n, w.3 AS tone, if(back = 0, top_themes, []) AS top_themes
+SELECT key AS code, label AS back, {N[scope.basis]} AS n
+FROM {counts(scope, "security", back("moment"), now=False, history=True, only="key IN {codes:Array(String)}")}
+GROUP BY code, back ORDER BY code, back""",
+        **with_history(scope, codes=codes),
+    )
+
+
+def top_themes(scope: Scope, codes: list[str]) -> Query:
+    """The themes of the most documents of the window that name each of these securities, three at most."""
+    return query(
+        f"""
+SELECT code, arrayMap(x -> x.2, arraySlice(arraySort(groupArray((-documents, theme))), 1, 3)) AS themes
 FROM (
-    SELECT code, groupArray((back, n, tone)) AS windows, sumIf(n, back = 0) AS now
-    FROM (
-        SELECT key AS code, label AS back, {N[scope.basis]} AS n, {TONE} AS tone
-        FROM {counts(scope, "security", back("moment"), history=True)}
-        GROUP BY code, back
-    )
-    GROUP BY code HAVING now > 0 ORDER BY now DESC, code LIMIT {MOVERS}
-) AS told
-LEFT JOIN (
-    SELECT code, arrayMap(x -> x.2, arraySlice(arraySort(groupArray((-documents, theme))), 1, 3)) AS top_themes
-    FROM (
-        SELECT toString(arrayJoin(codes)) AS code, theme, count() AS documents
-        FROM document_themes_now WHERE {WINDOW} GROUP BY code, theme
-    )
-    GROUP BY code
-) AS of_themes ON of_themes.code = told.code
-ARRAY JOIN windows AS w
-ORDER BY back, n DESC, code""",
-        **{**with_history(scope), **windowed(scope)},
+    SELECT toString(arrayJoin(codes)) AS code, theme, count() AS documents
+    FROM document_themes_now WHERE {WINDOW} GROUP BY code, theme
+)
+WHERE code IN {{codes:Array(String)}}
+GROUP BY code""",
+        **windowed(scope, codes=codes),
     )
 
 

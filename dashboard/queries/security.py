@@ -105,7 +105,7 @@ SELECT m.published_at AS published_at, m.document_id AS document_id, m.code AS c
        m.role AS role, m.copy_number AS copy_number, m.corrected AS corrected
 FROM ({chosen}) AS m
 LEFT JOIN (
-    SELECT id, title, url FROM documents_now WHERE published_at IN (SELECT published_at FROM ({chosen}))
+    SELECT id, title, url FROM documents FINAL WHERE published_at IN (SELECT published_at FROM ({chosen}))
 ) AS d ON d.id = m.document_id
 ORDER BY published_at DESC, document_id, field DESC, start""",
         **windowed(scope, code=code, limit=limit, **({"tone": tone} if tone else {})),

@@ -67,7 +67,7 @@ GROUP BY at, source ORDER BY at, source""")
 def offsets() -> Query:
     """By log partition: rows held, the highest offset, and how many offsets are absent (dead letters explain some)."""
     return query("""
-SELECT epoch, topic, `partition`, uniqExact(`offset`) AS held, min(`offset`) AS lowest, max(`offset`) AS highest,
+SELECT epoch, topic, `partition`, count() AS held, min(`offset`) AS lowest, max(`offset`) AS highest,
        highest - lowest + 1 - held AS absent
 FROM documents FINAL GROUP BY epoch, topic, `partition` ORDER BY epoch, topic, `partition`""")
 

@@ -41,15 +41,22 @@ def back(moment: str) -> str:
 
 
 def counts(
-    scope: Scope, dimension: str, label: str, *, history: bool = False, finest: int = DAY, only: str = ""
+    scope: Scope,
+    dimension: str,
+    label: str,
+    *,
+    now: bool = True,
+    history: bool = False,
+    finest: int = DAY,
+    only: str = "",
 ) -> str:
     """A subquery's SQL: partial counts by `key` and `label`, to be grouped by them with `N`, `TONE` and `sum`.
 
-    label: SQL in which a row's time stands as `moment`; history: the earlier windows, too; finest: the longest steps
-    that may be read, in milliseconds; only: a condition on `key`.
+    label: SQL in which a row's time stands as `moment`; now: the window itself; history: the earlier ones; finest: the
+    longest steps that may be read, in milliseconds; only: a condition on `key`.
     """
     table, key, id_, weight = _SOURCES[dimension]
-    spans = cut(scope, scope.history if history else 0, finest)
+    spans = cut(scope, 0 if now else 1, scope.history if history else 0, finest)
     only = f" AND {only}" if only else ""
     parts = []
     kept = " OR ".join(f"step = '{step}' AND {_within('bucket', spans[step])}" for step in STEPS if spans[step])
@@ -73,11 +80,11 @@ def counts(
 
 
 @lru_cache(maxsize=500)
-def cut(scope: Scope, history: int, finest: int = DAY) -> dict[str, list[Span]]:
-    """The spans of each step, and those of the truth, that make up the window and so many earlier ones."""
+def cut(scope: Scope, first: int, last: int, finest: int = DAY) -> dict[str, list[Span]]:
+    """The spans of each step, and those of the truth, of the windows numbered so (0: now, 1: the one before)."""
     found: dict[str, list[Span]] = defaultdict(list)
     tallied = scope.tallied
-    for number in range(history + 1):
+    for number in range(first, last + 1):
         start, end = (_ms(moment - number * scope.period) for moment in (scope.start, scope.end))
         if tallied is None:
             found[TRUTH].append((start, end))

@@ -25,7 +25,7 @@ MOVERS = 12
 def page() -> None:
     view = frame.view()
     scope = view.scope
-    ahead(sql.headline(scope), sql.movers(scope), sql.tone_steps(scope), sql.sources(scope))
+    ahead(sql.movers(scope), sql.headline(scope), sql.tone_steps(scope), sql.sources(scope))
     back = scope.usual_windows(view.first)
     names = frame.names()
     themes_query, steps_query = sql.themes(scope), sql.theme_steps(scope)
@@ -130,8 +130,13 @@ def _cards(cards: list[baseline.ThemeRow], steps: pd.DataFrame, ticks: list[str]
 
 def _movers(view: frame.View, back: list[int], names: dict[str, str]) -> None:
     query = sql.movers(view.scope)
-    found = baseline.movers(read(query), back)
-    table = found.assign(name=found["code"].map(names))[["code", "name", "n", "usual", "tone", "top_themes"]]
+    told = read(query)
+    codes = list(told["code"])
+    ahead(of_themes := sql.top_themes(view.scope, codes))
+    found = baseline.movers(told, read(sql.before(view.scope, codes)), back)
+    top_themes = read(of_themes).set_index("code")["themes"]
+    found = found.assign(name=found["code"].map(names), top_themes=found["code"].map(top_themes))
+    table = found[["code", "name", "n", "usual", "tone", "top_themes"]]
     charts.head(say("movers"), query, table, "movers", say("movers_note"))
     if found.empty:
         panel(blocks.heading("", say("nothing")), "movers-none")
@@ -156,7 +161,7 @@ def _movers(view: frame.View, back: list[int], names: dict[str, str]) -> None:
 
 def _mover(row: dict[str, Any], names: dict[str, str], top: float, comparable: bool) -> Markup:
     code, n = str(row["code"]), float(row["n"])
-    themes = [t for t in row["top_themes"] if t][:1]
+    themes = row["top_themes"][:1] if isinstance(row["top_themes"], list) else []
     return html(
         '<tr><td>{name}<br><small>{code} {themes}</small></td><td class="r"><b>{n}</b></td>'
         '<td class="fx-hide" style="width:22%"><span class="fx-bar" style="width:{w:.0f}%"></span></td><td'

@@ -79,7 +79,7 @@ def counts(store: Corrected) -> dict[str, Any]:
     themes = store.ask(overview.theme_steps(day()))
     return {
         "themes": {t: sum(r["n"] for r in themes if r["theme"] == t) for t in {r["theme"] for r in themes}},
-        "movers": {r["code"]: r["n"] for r in store.ask(overview.movers(day())) if r["back"] == 0},
+        "movers": {r["code"]: r["n"] for r in store.ask(overview.movers(day()))},
         "tones": {r["sentiment"]: r["n"] for r in store.ask(overview.tone_steps(day()))},
     }
 

@@ -67,16 +67,10 @@ def test_absent_windows_count_as_zero() -> None:
 
 
 def test_movers_put_surprise_before_size() -> None:
-    frame = pd.DataFrame(
-        {
-            "code": ["A", "A", "B"],
-            "back": [0, 1, 0],
-            "n": [50, 50, 9],
-            "tone": [0.0, 0.0, 0.5],
-            "top_themes": [[], [], []],
-        }
-    )
-    assert list(baseline.movers(frame, [1])["code"]) == ["B", "A"]
+    told = pd.DataFrame({"code": ["A", "B"], "n": [50, 9], "tone": [0.0, 0.5]})
+    before = pd.DataFrame({"code": ["A", "A"], "back": [1, 2], "n": [50, 10]})
+    found = baseline.movers(told, before, [1])
+    assert list(found["code"]) == ["B", "A"] and list(found["usual"]) == [0, 50]
 
 
 def test_literal_statement_holds_its_values_quoted() -> None:

@@ -76,6 +76,7 @@ ASKED: dict[str, Callable[[Scope], Query]] = {
     "themes": overview.themes,
     "theme_steps": overview.theme_steps,
     "movers": overview.movers,
+    "top_themes": lambda scope: overview.top_themes(scope, ["300364.SZ", "300413.SZ"]),
     "tone_steps": overview.tone_steps,
     "sources": overview.sources,
     "known": security.known,
@@ -107,7 +108,7 @@ def test_a_window_is_cut_without_gap_or_overlap() -> None:
     for preset in ("1h", "today", "5d", "30d"):
         for finest in (tallies.MINUTE, tallies.HOUR, tallies.DAY):
             scope = replace(window(preset, NOW), tallied=tallied)
-            spans = tallies.cut(scope, 0, finest)
+            spans = tallies.cut(scope, 0, 0, finest)
             ordered = sorted(span for some in spans.values() for span in some)
             assert ordered[0][0] == scope.start.timestamp() * 1000 and ordered[-1][1] == scope.end.timestamp() * 1000
             assert all(one[1] == other[0] for one, other in pairwise(ordered))
