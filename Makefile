@@ -17,8 +17,8 @@ stop: ## stop what `make run` started
 clean-data: stop ## delete the local stack's data (var/)
 	@rm -rf var && echo "var/ deleted"
 
-test: setup-dev ## run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+test: setup-dev ## run all tests, two files at a time: most of them wait
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup-dev ## ruff and mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
