@@ -54,8 +54,9 @@ def weights_folder(path: str) -> Path:
 class Encoder:
     """Token states of windows. `states` may be called from several threads.
 
-    threads: windows read at once, 0 for all processors. From here on numpy counts in one thread, in the whole process:
-    the matrices of the heads are small, and its idle threads would spin on the processors that the encoder needs.
+    threads: windows read at once, 0 for all processors; a GPU takes one batch at a time. From here on numpy counts in
+    one thread, in the whole process: the matrices of the heads are small, and its idle threads would spin on the
+    processors that the encoder needs.
     """
 
     def __init__(
@@ -66,18 +67,20 @@ class Encoder:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         providers = ["CPUExecutionProvider"]
+        slower = ["SkipLayerNormFusion"]  # on a processor, an addition and a norm are faster apart
         if device == "cuda":
             if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
                 raise ModelError(
                     "model.device is cuda, but ONNX Runtime has no CUDA here: install onnxruntime-gpu, or set it to cpu"
                 )
             providers.insert(0, "CUDAExecutionProvider")
+            slower, threads = [], 1  # a batch at a time: side by side they would only take memory
         try:
             self._session: Any = onnxruntime.InferenceSession(
                 str(folder / "encoder.onnx"),
                 options,
                 providers=providers,
-                disabled_optimizers=["SkipLayerNormFusion"],  # on a processor, an addition and a norm are faster apart
+                disabled_optimizers=slower,
             )
         except _ONNX_ERRORS as error:
             raise ModelError(f"model {folder / 'encoder.onnx'} can't be loaded: {error}") from error
