@@ -63,9 +63,14 @@ def head(title: str, query: Query, frame: pd.DataFrame, key: str, note: str = ""
         numbers(query, frame, key)
 
 
-@st.fragment
 def numbers(query: Query, frame: pd.DataFrame | None, key: str) -> None:
     """The button that shows a query and its rows (None: read them then); the table sorts, searches and downloads."""
+    with st.container(width="content"):  # a fragment alone would take what room there is
+        _numbers(query, frame, key)
+
+
+@st.fragment
+def _numbers(query: Query, frame: pd.DataFrame | None, key: str) -> None:
     with st.popover(
         "SQL",
         type="tertiary",
