@@ -126,7 +126,7 @@ def ahead(*asked: Query, fresh: bool = False) -> None:
 
     def begin(query: Query) -> None:
         if time.monotonic() - began < PATIENCE:
-            (_fresh if fresh else _cached)(query.sql, query.parameters)
+            read(query, fresh=fresh)
 
     for query in asked:
         _others.submit(begin, query)

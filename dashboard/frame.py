@@ -40,12 +40,8 @@ class View:
     @property
     def whole(self) -> Scope:
         """All times."""
-        return replace(
-            self.scope,
-            start=midnight(self.first.astimezone(SHANGHAI).date()),
-            end=self.newest + timedelta(seconds=1),
-            preset="custom",
-        )
+        start = midnight(self.first.astimezone(SHANGHAI).date())
+        return replace(self.scope, start=start, end=self.newest + timedelta(seconds=1), preset="custom")
 
     @property
     def live(self) -> bool:
