@@ -47,14 +47,16 @@ def test_what_was_asked_ahead_is_waited_for_and_not_asked_again(monkeypatch: pyt
 
 
 def test_what_fails_ahead_is_asked_again_where_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    threads = []
+    asked, threads = threading.Event(), []
 
     def run(query: Query) -> pd.DataFrame:
         threads.append(threading.current_thread().name)
+        asked.set()
         raise StoreError("away", "gone")
 
     monkeypatch.setattr(client, "run", run)
     ahead(query := Query("SELECT 2", {}))
+    assert asked.wait(20)  # a thread that came late would ask the real store, and leave its address to the next test
     with pytest.raises(StoreError, match="gone"):
         read(query)
     assert threads[-1] == threading.current_thread().name
