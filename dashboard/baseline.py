@@ -29,11 +29,14 @@ def usual_tone(frame: pd.DataFrame, back: list[int], weight: str = "documents") 
 
 def themes(frame: pd.DataFrame, back: list[int], known: list[str]) -> list[ThemeRow]:
     """(theme, count beside usual, mean tone) of the known themes and of any other found, the busiest first."""
-    found = {str(theme): group for theme, group in frame.groupby("theme")}
+    counts: dict[str, dict[int, tuple[float, float]]] = {theme: {} for theme in known}
+    for theme, window, n, tone in frame[["theme", "back", "n", "tone"]].itertuples(index=False, name=None):
+        counts.setdefault(str(theme), {})[window] = float(n), float(tone)
     rows = []
-    for theme in dict.fromkeys([*known, *found]):
-        group = found.get(theme, frame.iloc[:0])
-        rows.append((theme, compare(group, back), now(group, "tone")))
+    for theme, found in counts.items():
+        n, tone = found.get(0, (0.0, 0.0))
+        before = sum(found[window][0] for window in back if window in found)
+        rows.append((theme, Change(n, before / len(back) if back else None), tone))
     return sorted(rows, key=lambda row: -row[1].count)
 
 

@@ -5,7 +5,7 @@ Times come from ClickHouse as Shanghai wall-clock text without a zone, so they s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import altair as alt
@@ -46,18 +46,19 @@ def count_axis(grid: bool = True) -> alt.Axis:
     return alt.Axis(tickCount=4, tickMinStep=1, grid=grid)
 
 
-def figure(title: str, chart: Any, query: Query, frame: pd.DataFrame, key: str, note: str = "") -> None:
-    """Show a chart in its frame, or that there is nothing to chart."""
+def figure(title: str, draw: Callable[[pd.DataFrame], Any], query: Query, key: str, note: str = "") -> None:
+    """Show what `draw` makes of a query's rows in its frame, or that there is nothing to chart. Raises `StoreError`."""
     with st.container(border=True, key=f"figure-{key}"):
-        head(title, query, frame, key, note)
+        head(title, query, None, key, note)  # first: who clicked sees at once that it was heard
+        frame = read(query)
         if frame.empty:
             panel(heading("", say("nothing")), f"{key}-empty")
         else:
-            st.altair_chart(chart, key=f"chart-{key}", alt=title)
+            st.altair_chart(draw(frame), key=f"chart-{key}", alt=title)
 
 
-def head(title: str, query: Query, frame: pd.DataFrame, key: str, note: str = "") -> None:
-    """A title with the button that shows SQL and numbers."""
+def head(title: str, query: Query, frame: pd.DataFrame | None, key: str, note: str = "") -> None:
+    """A title with the button that shows SQL and numbers (None: the query's rows as they are)."""
     with st.container(horizontal=True, vertical_alignment="center", key=f"head-{key}"):
         panel(heading(title, note), f"{key}-title")
         numbers(query, frame, key)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -119,14 +119,14 @@ PATIENCE = 1.0  # seconds; where so many ask that one waits longer, the page has
 _others = ThreadPoolExecutor(2, thread_name_prefix="ahead")  # few: what a page shows first shouldn't wait for the rest
 
 
-def ahead(*asked: Query, fresh: bool = False) -> None:
+def ahead(*asked: Query) -> None:
     """Begin to read what a page is about to read, side by side. `read` waits for these answers; what fails here is
     asked again there, and told."""
     began = time.monotonic()
 
     def begin(query: Query) -> None:
         if time.monotonic() - began < PATIENCE:
-            read(query, fresh=fresh)
+            read(query)
 
     for query in asked:
         _others.submit(begin, query)
@@ -139,7 +139,60 @@ def read(query: Query, *, fresh: bool = False, kept: bool = False) -> pd.DataFra
     return frame
 
 
-CACHES: list[Any] = [_cached, _fresh, _kept]  # and others' of what readers may change
+class Held:
+    """Answers of the last seconds to what every page asks first, so that no reader waits for them while others read:
+    one that is `OLD` is given once more, and asked for anew beside."""
+
+    OLD, GONE = 2.0, 20.0  # seconds; what is gone is waited for
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._answers: dict[str, tuple[float, pd.DataFrame]] = {}
+        self._asked: set[str] = set()
+        self._cleared = 0.0
+
+    def ahead(self, query: Query) -> None:
+        """Begin to read what is about to be read."""
+        _others.submit(self.read, query)
+
+    def read(self, query: Query) -> pd.DataFrame:
+        """Rows of a query without parameters, at most 20 s old. Raises `StoreError`."""
+        with self._lock:
+            at, frame = self._answers.get(query.sql, (0.0, None))
+            age = self._clock() - at
+            if renew := age >= self.OLD and query.sql not in self._asked:
+                self._asked.add(query.sql)
+        if frame is None or age >= self.GONE:
+            return self._ask(query)
+        if renew:
+            _others.submit(self._ask, query)
+        return frame
+
+    def _ask(self, query: Query) -> pd.DataFrame:
+        began = self._clock()
+        try:
+            frame = read(query, fresh=True)
+        except StoreError:
+            with self._lock:
+                self._answers.pop(query.sql, None)  # who asks next is told
+            raise
+        finally:
+            with self._lock:
+                self._asked.discard(query.sql)
+        with self._lock:
+            if began >= self._cleared:
+                self._answers[query.sql] = began, frame
+        return frame
+
+    def clear(self) -> None:
+        with self._lock:
+            self._answers.clear()
+            self._cleared = self._clock()
+
+
+held = Held()
+CACHES: list[Any] = [_cached, _fresh, _kept, held]  # and others' of what readers may change
 
 
 def forget() -> None:

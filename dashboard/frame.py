@@ -12,7 +12,7 @@ import streamlit as st
 
 from dashboard import client, queries, state
 from dashboard.blocks import empty
-from dashboard.client import StoreError, ahead, read
+from dashboard.client import StoreError, held, read
 from dashboard.panel import panel
 from dashboard.queries import tallies
 from dashboard.query import Query
@@ -50,7 +50,7 @@ class View:
 
 def extent() -> tuple[datetime, datetime] | None:
     """Times of the first and newest documents; None where there are none."""
-    row = read(queries.extent(), fresh=True).iloc[0]
+    row = held.read(queries.extent()).iloc[0]
     if not row["any"]:
         return None
     first, newest = (pd.Timestamp(row[k]).tz_convert(SHANGHAI).to_pydatetime() for k in ("first", "newest"))
@@ -59,7 +59,7 @@ def extent() -> tuple[datetime, datetime] | None:
 
 def view() -> View:
     """The toolbar. Where there is nothing to show, a designed state and `NothingToShow`."""
-    ahead(queries.untallied(), fresh=True)
+    held.ahead(queries.untallied())
     span = extent()
     if span is None:
         waiting("empty", "newspaper", say("empty"), say("empty_hint"))
@@ -68,16 +68,23 @@ def view() -> View:
     with st.container(horizontal=True, vertical_alignment="center", key="toolbar"):
         known = tallied()
         scope = state.window_controls(first, newest, busy_preset(newest, known), known)
+    scope = replace(scope, corrected=corrected())
     return View(scope, first, newest)
 
 
 def tallied() -> Tallied | None:
     """How far the store's tallies can be relied on; None where they are far behind."""
-    row = read(queries.untallied(), fresh=True).iloc[0]
+    row = held.read(queries.untallied()).iloc[0]
     if not row["counted"] or len(row["hours"]) > queries.MOST_HOURS:
         return None
     kept = midnight(datetime.now(SHANGHAI).date()) - timedelta(days=MINUTE_DAYS - 1)
     return Tallied(frozenset(int(hour) for hour in row["hours"]), int(kept.timestamp()))
+
+
+def corrected() -> frozenset[int] | None:
+    """The hours of what readers corrected; None where they are too many to tell."""
+    hours = held.read(queries.untallied()).iloc[0]["corrected"]
+    return frozenset(int(hour) for hour in hours) if len(hours) <= queries.MOST_HOURS else None
 
 
 def busy_preset(newest: datetime, known: Tallied | None) -> str:

@@ -45,11 +45,8 @@ def documents(
         panel(blocks.empty("search_off", say("nothing"), say("nothing_hint")), f"{key}-none")
         return
     words = filter_.text.split()
-    passages: dict[str, str] = {}
-    if words:
-        passages = {r["id"]: r["passage"] for r in rows(read(sql.passages(scope, filter_, [r["id"] for r in found])))}
     items = [
-        blocks.item(row, names, scope.end, found_in(plain(passages.get(row["id"]) or row["lead"], 140), words), theme)
+        blocks.item(row, names, scope.end, found_in(plain(row.get("passage") or row["lead"], 140), words), theme)
         for row in found
     ]
     panel(html('<div class="fx-box">{items}</div>', items=join(items)), key)

@@ -36,13 +36,17 @@ class Tallied:
 
 @dataclass(frozen=True)
 class Scope:
-    """The window [start, end), the counting basis, and how it can be counted (None: from the tables of truth)."""
+    """The window [start, end), the counting basis, and how it can be counted (None: from the tables of truth).
+
+    corrected: the hours (seconds since 1970) of the documents that readers corrected; None: any may be.
+    """
 
     start: datetime
     end: datetime
     preset: str = "custom"
     basis: str = "raw"
     tallied: Tallied | None = None
+    corrected: frozenset[int] | None = None
 
     @property
     def length(self) -> timedelta:
@@ -78,6 +82,12 @@ class Scope:
     def history(self) -> int:
         """How many earlier windows are compared with."""
         return 20 if self.preset in ("1h", "today") else 4
+
+    def amended(self, history: bool = False) -> bool:
+        """Whether anything in the window, or since the first of those it is compared with, may have been corrected."""
+        oldest = self.start - self.history * self.period if history else self.start
+        since, until = oldest.timestamp() - 3600, self.end.timestamp()
+        return self.corrected is None or any(since < hour < until for hour in self.corrected)
 
     def usual_windows(self, first: datetime) -> list[int]:
         """Numbers of the earlier windows (1: the one before) that lie within the data and on the same kind of day."""

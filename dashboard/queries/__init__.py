@@ -1,7 +1,7 @@
 """All SQL of the pages, as functions that give a `Query`. Every count is of distinct things.
 
 Tables are read with FINAL; what readers may correct (themes, links, tone) through the views `documents_now`,
-`mentions_now` and `document_themes_now`, which hold the corrections, so that all pages count alike.
+`mentions_now` and `document_themes_now`, which hold the corrections, so that all pages count alike (`now`).
 
 Windows are half-open; `back` numbers windows of equal length into the past (0: the current one).
 """
@@ -16,6 +16,14 @@ from stream.queries import TOUCHED
 
 MOST_HOURS = 400  # that are counted from the tables of truth beside the tallies
 WINDOW = f"published_at >= {{start:{TIME}}} AND published_at < {{end:{TIME}}}"
+
+
+def now(table: Literal["documents", "mentions", "document_themes"], scope: Scope, history: bool = False) -> str:
+    """A table as corrected, to select from: the view, or, where nothing of the window was corrected, the table itself,
+    which takes a fraction of the planning that is most of a short window's time."""
+    if scope.amended(history):
+        return f"{table}_now"
+    return f"(SELECT *, false AS corrected FROM {table} FINAL) AS {table}_now"
 
 
 def counted(basis: str, id_: str = "document_id") -> str:
@@ -81,14 +89,17 @@ SELECT oldest AS first, ifNull(believed, oldest) AS newest, first IS NOT NULL AS
 
 def untallied() -> Query:
     """How often `tallies` were counted (0: not at all), and the hours of which something was stored since the last
-    time, 30 s of overlap included: no more than `MOST_HOURS`, since then the tables themselves are counted."""
+    time, 30 s of overlap included, and those of the documents that readers corrected: little more than `MOST_HOURS` of
+    each, since then the tables themselves are counted, and as corrected."""
     since = (
         "(SELECT if(count() = 0, 4102444800000000,"  # in the year 2100
         " toUnixTimestamp64Micro(least(argMax(reached, version), now64(6))) - 30000000) FROM tally_refreshes)"
     )
     touched = TOUCHED.replace("{since:Int64}", since)
+    hour = "toUnixTimestamp(toStartOfHour(published_at))"
     return query(f"""
-SELECT (SELECT count() FROM tally_refreshes) AS counted, groupArray(hour) AS hours
+SELECT (SELECT count() FROM tally_refreshes) AS counted, groupArray(hour) AS hours,
+       (SELECT groupUniqArray({MOST_HOURS + 1})({hour}) FROM feedback) AS corrected
 FROM ({touched} LIMIT {MOST_HOURS + 1})""")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard.queries import WINDOW, moments, windowed
+from dashboard.queries import WINDOW, moments, now, windowed
 from dashboard.query import Query, query
 from dashboard.scope import Scope
 
@@ -36,18 +36,20 @@ class Filter:
     first_only: bool = False
 
 
-def conditions(filter_: Filter) -> tuple[str, dict[str, Any]]:
-    """WHERE terms (each led by AND) and their parameters."""
+def conditions(filter_: Filter, *, narrowed: bool = True) -> tuple[str, dict[str, Any]]:
+    """WHERE terms (each led by AND) and their parameters; `narrowed`: with those that only save reading."""
     terms: list[str] = []
     values: dict[str, Any] = {}
     for i, word in enumerate(filter_.text.split()[:10]):
         terms.append(f"({_contains('title', word, f'w{i}')} OR {_contains('body', word, f'w{i}')})")
         values[f"w{i}"] = word
     if filter_.themes:
-        terms += ["hasAny(themes, {themes:Array(String)})", moments("theme", "IN {themes:Array(String)}")]
+        terms.append("hasAny(themes, {themes:Array(String)})")
+        terms += [moments("theme", "IN {themes:Array(String)}")] if narrowed else []
         values["themes"] = list(filter_.themes)
     if filter_.codes:
-        terms += ["hasAny(codes, {codes:Array(String)})", moments("code", "IN {codes:Array(String)}")]
+        terms.append("hasAny(codes, {codes:Array(String)})")
+        terms += [moments("code", "IN {codes:Array(String)}")] if narrowed else []
         values["codes"] = list(filter_.codes)
     for column, any_of in (("source", filter_.sources), ("kind", filter_.kinds)):
         if any_of:
@@ -70,17 +72,30 @@ def _contains(column: str, word: str, name: str) -> str:
 
 
 def listed(scope: Scope, filter_: Filter, order: str = "newest", limit: int = 30, offset: int = 0) -> Query:
+    """Documents that pass the filter, with the passage around the first word that is searched for.
+
+    The first ones are found without their texts, and among those of no correction's moment, where a document is as it
+    was stored; those of such a moment are all looked at.
+    """
     where, values = conditions(filter_)
+    plain, _ = conditions(filter_, narrowed=False)
+    passage = ""
+    if filter_.text.split():
+        place = "positionCaseInsensitiveUTF8(body, {w0:String})"
+        passage = f",\n       substringUTF8(body, toUInt64(greatest(toInt64({place}) - 40, 1)), 140) AS passage"
     return query(
         f"""
-SELECT {COLUMNS}
-FROM documents_now
-WHERE (published_at, id) IN (
-    SELECT published_at, id FROM documents_now
-    WHERE {WINDOW}{where}
-    ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}
-)
-ORDER BY {ORDERS[order]}""",
+SELECT {COLUMNS}{passage}
+FROM {now("documents", scope)}
+WHERE (
+    (published_at, id) IN (
+        SELECT published_at, id FROM documents FINAL
+        WHERE {WINDOW}{where} AND published_at NOT IN (SELECT published_at FROM feedback)
+        ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} + {{offset:UInt32}}
+    )
+    OR published_at IN (SELECT published_at FROM feedback WHERE {WINDOW})
+){plain}
+ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}""",
         **windowed(scope, limit=limit, offset=offset, **values),
     )
 
@@ -91,22 +106,9 @@ def found(scope: Scope, filter_: Filter) -> Query:
     return query(
         f"""
 SELECT uniqExact(id) AS documents, uniqExact(if(story_id = '', id, story_id)) AS stories
-FROM documents_now
+FROM {now("documents", scope)}
 WHERE {WINDOW}{where}""",
         **windowed(scope, **values),
-    )
-
-
-def passages(scope: Scope, filter_: Filter, ids: list[str]) -> Query:
-    """For each document the text around the first search word, to show why it was found."""
-    word = (filter_.text.split() or [""])[0]
-    return query(
-        f"""
-SELECT id, substringUTF8(body, toUInt64(greatest(toInt64(positionCaseInsensitiveUTF8(body, {{word:String}})) - 40,
-       1)), 140) AS passage
-FROM documents_now
-WHERE {WINDOW} AND id IN {{ids:Array(String)}}""",
-        **windowed(scope, word=word, ids=ids),
     )
 
 
@@ -183,7 +185,7 @@ SELECT if(story_id = '', id, story_id) AS story, uniqExact(id) AS copies,
        uniqExact(id) / greatest(dateDiff('second', min(published_at), max(published_at)) / 3600, 0.25) AS per_hour,
        avg(sentiment_score) AS tone, groupUniqArrayArray(5)(themes) AS of_themes,
        groupUniqArrayArray(8)(codes) AS of_codes
-FROM documents_now
+FROM {now("documents", scope)}
 WHERE {WINDOW}{where}
 GROUP BY story ORDER BY {orders[order]}, story LIMIT {{limit:UInt32}}""",
         **windowed(scope, limit=limit, **values),

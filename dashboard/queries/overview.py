@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from dashboard.queries import WINDOW, bucket, counted, windowed, with_history
+from dashboard.queries import WINDOW, bucket, counted, now, windowed, with_history
 from dashboard.queries.tallies import TONE, N, back, counts
 from dashboard.query import TIME, Query, query
 from dashboard.scope import Scope
@@ -70,7 +70,7 @@ def top_themes(scope: Scope, codes: list[str]) -> Query:
 SELECT code, arrayMap(x -> x.2, arraySlice(arraySort(groupArray((-documents, theme))), 1, 3)) AS themes
 FROM (
     SELECT toString(arrayJoin(codes)) AS code, theme, count() AS documents
-    FROM document_themes_now WHERE {WINDOW} GROUP BY code, theme
+    FROM {now("document_themes", scope)} WHERE {WINDOW} GROUP BY code, theme
 )
 WHERE code IN {{codes:Array(String)}}
 GROUP BY code""",
@@ -95,7 +95,7 @@ ORDER BY at, sentiment""")
     return query(
         f"""
 SELECT {bucket(scope)} AS at, sentiment, {counted(scope.basis, "id")} AS n, avg(sentiment_score) AS tone
-FROM documents_now
+FROM {now("documents", scope)}
 WHERE {WINDOW}
 GROUP BY at, sentiment ORDER BY at, sentiment""",
         **windowed(scope),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.queries import BACK, IN_BACK, WINDOW, bucket, counted, moments, windowed, with_history
+from dashboard.queries import BACK, IN_BACK, WINDOW, bucket, counted, moments, now, windowed, with_history
 from dashboard.queries.tallies import counts
 from dashboard.query import Query, query
 from dashboard.scope import Scope
@@ -25,7 +25,7 @@ SELECT {BACK} AS back, uniqExact(document_id) AS documents, {counted("story")} A
        {counted("publisher")} AS publishers, {MEAN} AS tone,
        uniqExactIf(document_id, sentiment = 'positive') AS positive, uniqExactIf(document_id,
        sentiment = 'negative') AS negative
-FROM mentions_now
+FROM {now("mentions", scope, history=True)}
 WHERE code = {{code:String}} AND {IN_BACK}
 GROUP BY back ORDER BY back""",
         **with_history(scope, code=code),
@@ -43,7 +43,7 @@ WITH (
 ) AS held
 SELECT min(published_at) AS first, max(published_at) AS last, held.3 AS n,
        argMin(document_id, published_at) AS first_id, groupUniqArray(10)(surface) AS surfaces
-FROM mentions_now
+FROM {now("mentions", whole)}
 WHERE code = {{code:String}} AND (published_at >= held.1 AND published_at < held.1 + INTERVAL 1 DAY
       OR published_at >= held.2 AND published_at < held.2 + INTERVAL 1 DAY)""",
         code=code,
@@ -54,7 +54,7 @@ def steps(scope: Scope, code: str) -> Query:
     return query(
         f"""
 SELECT {bucket(scope)} AS at, sentiment, {counted(scope.basis)} AS n, {MEAN} AS tone
-FROM mentions_now
+FROM {now("mentions", scope)}
 WHERE code = {{code:String}} AND {WINDOW}
 GROUP BY at, sentiment ORDER BY at, sentiment""",
         **windowed(scope, code=code),
@@ -66,7 +66,7 @@ def themes(scope: Scope, code: str) -> Query:
     return query(
         f"""
 SELECT arrayJoin(if(empty(themes), [''], themes)) AS theme, {counted(scope.basis)} AS n, {MEAN} AS tone
-FROM mentions_now
+FROM {now("mentions", scope)}
 WHERE code = {{code:String}} AND {WINDOW}
 GROUP BY theme ORDER BY n DESC, theme""",
         **windowed(scope, code=code),
@@ -78,7 +78,7 @@ def peers(scope: Scope, code: str) -> Query:
     return query(
         f"""
 SELECT arrayJoin(codes) AS peer, uniqExact(id) AS n, max(published_at) AS last
-FROM documents_now
+FROM {now("documents", scope)}
 WHERE has(codes, {{code:String}}) AND {WINDOW} AND peer != {{code:String}}
   AND {moments("code", "= {code:String}")}
 GROUP BY peer ORDER BY n DESC, peer LIMIT 20""",
@@ -90,7 +90,7 @@ def mentions(scope: Scope, code: str, tone: str = "", limit: int = 30) -> Query:
     """Every mention with its sentence and why it was linked, newest first."""
     of_tone = "AND sentiment = {tone:String}" if tone else ""
     chosen = f"""
-    SELECT * FROM mentions_now WHERE code = {{code:String}} AND {WINDOW} {of_tone}
+    SELECT * FROM {now("mentions", scope)} WHERE code = {{code:String}} AND {WINDOW} {of_tone}
     ORDER BY published_at DESC, document_id, field DESC, start LIMIT {{limit:UInt32}}
 """
     return query(
@@ -119,7 +119,8 @@ def ratings(scope: Scope, code: str) -> Query:
 SELECT published_at, broker, rating, rating_action, previous_rating, target_price, analysts.name AS analysts,
        report_type, title, document_id
 FROM reports FINAL
-WHERE {WINDOW} AND document_id IN (SELECT document_id FROM mentions_now WHERE code = {{code:String}} AND {WINDOW})
+WHERE {WINDOW}
+  AND document_id IN (SELECT document_id FROM {now("mentions", scope)} WHERE code = {{code:String}} AND {WINDOW})
 ORDER BY published_at DESC, document_id LIMIT 200""",
         **windowed(scope, code=code),
     )

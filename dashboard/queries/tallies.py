@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Literal
 
+from dashboard.queries import now as as_corrected
 from dashboard.query import TIME, Query, clock, query
 from dashboard.scope import Scope, Tallied
 from models.trading import SHANGHAI
@@ -25,11 +27,11 @@ TRUTH = "truth"
 
 Span = tuple[int, int]  # [from, to), milliseconds since 1970
 
-# Dimension -> the table as corrected, its column, the column of the document's id, the weight of a row's tone.
-_SOURCES = {
-    "theme": ("document_themes_now", "theme", "document_id", "1"),
-    "security": ("mentions_now", "code", "document_id", "relevance"),
-    "source": ("documents_now", "source", "id", "1"),
+# Dimension -> the table, its column, the column of the document's id, the weight of a row's tone.
+_SOURCES: dict[str, tuple[Literal["documents", "mentions", "document_themes"], str, str, str]] = {
+    "theme": ("document_themes", "theme", "document_id", "1"),
+    "security": ("mentions", "code", "document_id", "relevance"),
+    "source": ("documents", "source", "id", "1"),
 }
 N = {"raw": "sum(documents)", "story": "uniqMerge(stories)", "publisher": "uniqMerge(publishers)"}  # by basis
 TONE = "sum(toned) / greatest(sum(weight), 1e-3)"
@@ -73,7 +75,7 @@ def counts(
            sum(toFloat64({weight})) AS weight,
            sum(sentiment_score * {weight}) AS toned, countIf(sentiment = 'positive') AS positive,
            countIf(sentiment = 'neutral') AS neutral, countIf(sentiment = 'negative') AS negative
-    FROM {table}
+    FROM {as_corrected(table, scope, history)}
     WHERE {_within("published_at", spans[TRUTH])}{only.replace("key", key)}
     GROUP BY key, label""")
     return "(" + "\n    UNION ALL".join(parts) + "\n)"

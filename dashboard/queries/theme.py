@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.queries import BACK, IN_BACK, WINDOW, bucket, counted, moments, windowed, with_history
+from dashboard.queries import BACK, IN_BACK, WINDOW, bucket, counted, moments, now, windowed, with_history
 from dashboard.query import Query, query
 from dashboard.scope import Scope
 
@@ -16,7 +16,7 @@ def headline(scope: Scope, theme: str) -> Query:
 SELECT {BACK} AS back, uniqExact(document_id) AS documents, {counted("story")} AS stories,
        {counted("publisher")} AS publishers, uniqExactArray(codes) AS companies, avg(sentiment_score) AS tone,
        countIf(sentiment = 'positive') AS positive, countIf(sentiment = 'negative') AS negative
-FROM document_themes_now
+FROM {now("document_themes", scope, history=True)}
 WHERE theme = {{theme:String}} AND {IN_BACK}
 GROUP BY back ORDER BY back""",
         **with_history(scope, theme=theme),
@@ -28,7 +28,7 @@ def steps(scope: Scope, theme: str) -> Query:
     return query(
         f"""
 SELECT {bucket(scope)} AS at, sentiment, {counted(scope.basis)} AS n, avg(sentiment_score) AS tone
-FROM document_themes_now
+FROM {now("document_themes", scope)}
 WHERE theme = {{theme:String}} AND {WINDOW}
 GROUP BY at, sentiment ORDER BY at, sentiment""",
         **windowed(scope, theme=theme),
@@ -40,7 +40,7 @@ def compared(scope: Scope, themes: list[str]) -> Query:
     return query(
         f"""
 SELECT theme, {bucket(scope)} AS at, {counted(scope.basis)} AS n, avg(sentiment_score) AS tone
-FROM document_themes_now
+FROM {now("document_themes", scope)}
 WHERE theme IN {{themes:Array(String)}} AND {WINDOW}
 GROUP BY theme, at ORDER BY theme, at""",
         **windowed(scope, themes=themes),
@@ -51,10 +51,12 @@ def securities(scope: Scope, theme: str) -> Query:
     """Securities mentioned in the theme's documents: count, share of the theme's count, tone towards each."""
     return query(
         f"""
-WITH (SELECT {counted(scope.basis)} FROM document_themes_now WHERE theme = {{theme:String}} AND {WINDOW}) AS whole
+WITH (
+    SELECT {counted(scope.basis)} FROM {now("document_themes", scope)} WHERE theme = {{theme:String}} AND {WINDOW}
+) AS whole
 SELECT code, {counted(scope.basis)} AS n, n / greatest(whole, 1) AS share,
        sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001) AS tone, max(published_at) AS last
-FROM mentions_now
+FROM {now("mentions", scope)}
 WHERE {MOMENTS} AND has(themes, {{theme:String}}) AND {WINDOW}
 GROUP BY code ORDER BY n DESC, code LIMIT 50""",
         **windowed(scope, theme=theme),
@@ -69,7 +71,7 @@ def pairs(scope: Scope, theme: str = "", limit: int = 60) -> Query:
 SELECT a, b, uniqExact(id) AS n
 FROM (
     SELECT id, arrayJoin(arraySlice(arraySort(codes), 1, 12)) AS a, arraySlice(arraySort(codes), 1, 12) AS others
-    FROM documents_now
+    FROM {now("documents", scope)}
     WHERE {of_theme}length(codes) BETWEEN 2 AND 30 AND {WINDOW}
 )
 ARRAY JOIN others AS b
@@ -84,7 +86,7 @@ def together(scope: Scope, theme: str) -> Query:
     return query(
         f"""
 SELECT arrayJoin(themes) AS other, uniqExact(id) AS n, avg(sentiment_score) AS tone
-FROM documents_now
+FROM {now("documents", scope)}
 WHERE has(themes, {{theme:String}}) AND {MOMENTS} AND {WINDOW} AND other != {{theme:String}}
 GROUP BY other ORDER BY n DESC, other""",
         **windowed(scope, theme=theme),
@@ -93,11 +95,8 @@ GROUP BY other ORDER BY n DESC, other""",
 
 def recommendations(scope: Scope, theme: str = "", code: str = "") -> Query:
     """Securities that broker reports recommend by name, newest first, of a theme or of one security."""
-    of_theme = (
-        f"AND document_id IN (SELECT document_id FROM document_themes_now WHERE theme = {{theme:String}} AND {WINDOW})"
-        if theme
-        else ""
-    )
+    with_theme = f"SELECT document_id FROM {now('document_themes', scope)} WHERE theme = {{theme:String}} AND {WINDOW}"
+    of_theme = f"AND document_id IN ({with_theme})" if theme else ""
     of_code = "AND r.code = {code:String}" if code else ""
     values = {k: v for k, v in (("theme", theme), ("code", code)) if v}
     return query(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 from markupsafe import Markup
 
@@ -25,10 +26,14 @@ SHOWN = 6  # of the list, at first
 
 def trend(dimension: str, key: str, title: str, query: Query, scope: Scope, height: int) -> None:
     """The trend chart of a theme or a security (`query`: its steps by tone), and what was noted on it."""
-    steps, found = read(query), rows(read(sql.of(dimension, key)))
-    chart = charts.noted(charts.tone_chart(steps, scope.step, height), book.by_step(found, scope), scope.step)
-    charts.figure(title, chart, query, steps, "trend", say("chart_help"))
-    _listed(dimension, key, found, scope)
+    noted = sql.of(dimension, key)
+
+    def draw(steps: pd.DataFrame) -> Any:
+        chart = charts.tone_chart(steps, scope.step, height)
+        return charts.noted(chart, book.by_step(rows(read(noted)), scope), scope.step)
+
+    charts.figure(title, draw, query, "trend", say("chart_help"))
+    _listed(dimension, key, rows(read(noted)), scope)
 
 
 def _listed(dimension: str, key: str, found: list[dict[str, Any]], scope: Scope) -> None:

@@ -25,14 +25,15 @@ MOVERS = 12
 def page() -> None:
     view = frame.view()
     scope = view.scope
-    ahead(sql.movers(scope), sql.headline(scope), sql.tone_steps(scope), sql.sources(scope))
+    themes_query, steps_query = sql.themes(scope), sql.theme_steps(scope)
+    ahead(steps_query, sql.headline(scope))
     back = scope.usual_windows(view.first)
     names = frame.names()
-    themes_query, steps_query = sql.themes(scope), sql.theme_steps(scope)
     themes, steps = read(themes_query), read(steps_query)
     cards = baseline.themes(themes, back, theme_ids())
 
     _summary(view, cards, back)
+    ahead(sql.movers(scope), sql.tone_steps(scope), sql.sources(scope))
     left, right = st.columns([2.15, 1], gap="medium")
     with left:
         charts.head(say("hot_themes"), themes_query, themes, "themes", say("hot_themes_note"))
@@ -42,14 +43,18 @@ def page() -> None:
         _feed()
     left, right = st.columns(2, gap="medium")
     with left:
-        tone_query = sql.tone_steps(scope)
-        tone = read(tone_query)
         charts.figure(
-            say("tone_over_time"), charts.tone_chart(tone, scope.step, 290), tone_query, tone, "tone", say("chart_help")
+            say("tone_over_time"),
+            lambda tone: charts.tone_chart(tone, scope.step, 290),
+            sql.tone_steps(scope),
+            "tone",
+            say("chart_help"),
         )
     with right:
         order = [c[0] for c in cards]
-        charts.figure(say("heat_over_time"), charts.heat_chart(steps, order, scope, 290), steps_query, steps, "heat")
+        charts.figure(
+            say("heat_over_time"), lambda steps: charts.heat_chart(steps, order, scope, 290), steps_query, "heat"
+        )
     _sources(view)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -27,11 +29,10 @@ def page() -> None:
     if not code:
         panel(blocks.empty("label_off", say("nothing"), say("nothing_hint")), "none")
         return
-    ahead(sql.life(view.whole, code), sql.steps(scope, code), sql.mentions(scope, code, "", MENTIONS))
-    ahead(sql.themes(scope, code))
+    ahead(sql.life(view.whole, code))
+    _summary(view, code, names, scope.usual_windows(view.first))
+    ahead(sql.steps(scope, code), sql.mentions(scope, code, "", MENTIONS), sql.themes(scope, code))
     ahead(sql.peers(scope, code), sql.ratings(scope, code), theme_sql.recommendations(scope, code=code))
-    back = scope.usual_windows(view.first)
-    _summary(view, code, names, back)
     left, right = st.columns([1.55, 1], gap="medium")
     with left:
         title = say("security_trend", name=plain(names.get(code, code)))
@@ -108,10 +109,11 @@ def _mentions(scope: Scope, code: str) -> None:
 
 
 def _themes(scope: Scope, code: str) -> None:
-    query = sql.themes(scope, code)
-    table = read(query)
-    named = table.assign(name=[theme_name(t) if t else say("no_theme") for t in table["theme"]])
-    charts.figure(say("by_theme"), charts.bars_chart(named, "name"), query, named, "themes", say("by_theme_note"))
+    def draw(table: pd.DataFrame) -> Any:
+        named = table.assign(name=[theme_name(t) if t else say("no_theme") for t in table["theme"]])
+        return charts.bars_chart(named, "name")
+
+    charts.figure(say("by_theme"), draw, sql.themes(scope, code), "themes", say("by_theme_note"))
 
 
 def _peers(scope: Scope, code: str, names: dict[str, str]) -> None:

@@ -100,6 +100,6 @@ def _one(story: str, names: dict[str, str], view: frame.View) -> None:
         color=alt.Color("who:N", title=None, legend=alt.Legend(orient="top")),
         tooltip=[*tooltip, alt.Tooltip("title:N", title=say("title"))],
     ).add_params(charts.zoom())
-    charts.figure(say("spread_over_time"), chart.properties(height=220), query, table, "spread")
+    charts.figure(say("spread_over_time"), lambda _: chart.properties(height=220), query, "spread")
     items = join(blocks.item(row, names, view.newest, plain(row["lead"], 120)) for row in found)
     panel(html('<div class="fx-box">{items}</div>', items=items), "copies")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -62,21 +63,21 @@ def _now() -> None:
 
 
 def _rate() -> None:
-    query = sql.stored_steps()
-    table = read(query)
-    chart = (
-        alt.Chart(table)
-        .mark_bar(width=6)
-        .encode(
-            x=alt.X("at:T", title=None, axis=alt.Axis(format="%H:%M", tickCount=6)),
-            y=alt.Y("n:Q", title=say("documents")),
-            color=alt.Color("source:N", title=None, legend=alt.Legend(orient="top", columns=4)),
-            tooltip=[alt.Tooltip("at:T", format="%Y-%m-%d %H:%M", title=say("time")), "source:N", "n:Q"],
+    def draw(table: pd.DataFrame) -> Any:
+        return (
+            alt.Chart(table)
+            .mark_bar(width=6)
+            .encode(
+                x=alt.X("at:T", title=None, axis=alt.Axis(format="%H:%M", tickCount=6)),
+                y=alt.Y("n:Q", title=say("documents")),
+                color=alt.Color("source:N", title=None, legend=alt.Legend(orient="top", columns=4)),
+                tooltip=[alt.Tooltip("at:T", format="%Y-%m-%d %H:%M", title=say("time")), "source:N", "n:Q"],
+            )
+            .add_params(charts.zoom())
+            .properties(height=210)
         )
-        .add_params(charts.zoom())
-        .properties(height=210)
-    )
-    charts.figure(say("stored_rate"), chart, query, table, "rate", say("stored_rate_note"))
+
+    charts.figure(say("stored_rate"), draw, sql.stored_steps(), "rate", say("stored_rate_note"))
 
 
 def _delays() -> None:

@@ -27,9 +27,9 @@ def page() -> None:
     theme = _choose(ranked)
     if not theme:
         return
+    _summary(scope, theme, back)
     ahead(sql.steps(scope, theme), sql.securities(scope, theme), stories(scope, theme), sql.pairs(scope, theme))
     ahead(sql.together(scope, theme), sql.recommendations(scope, theme))
-    _summary(scope, theme, back)
     left, right = st.columns([1.55, 1], gap="medium")
     with left:
         title = say("theme_trend", name=theme_name(theme))
@@ -84,8 +84,8 @@ def stories(scope: Scope, theme: str) -> Query:
 
 def _drivers(scope: Scope, theme: str, names: dict[str, str]) -> None:
     query = stories(scope, theme)
+    charts.head(say("drivers"), query, None, "drivers", say("drivers_note"))
     table = read(query)
-    charts.head(say("drivers"), query, table, "drivers", say("drivers_note"))
     if table.empty:
         panel(blocks.heading("", say("nothing")), "drivers-none")
     else:
@@ -106,8 +106,8 @@ def _compare(scope: Scope, theme: str, known: list[str]) -> None:
         )
         chosen = [theme, *(others or [t for t in known if t != theme][:2])]
         query = sql.compared(scope, chosen)
+        charts.head(say("compare_note"), query, None, "compare")
         table = read(query)
-        charts.head(say("compare_note"), query, table, "compare")
         if not table.empty:
             st.altair_chart(charts.lines_chart(table, chosen, scope), key="chart-compare", alt=say("compare"))
 
@@ -139,10 +139,8 @@ def _securities(scope: Scope, theme: str, names: dict[str, str]) -> None:
 
 
 def _network(scope: Scope, theme: str, names: dict[str, str]) -> None:
-    query = sql.pairs(scope, theme)
-    table = read(query)
-    chart = network.chart(table, names) if len(table) else None
-    charts.figure(say("network"), chart, query, table, "network", say("network_note"))
+    drawn = sql.pairs(scope, theme)
+    charts.figure(say("network"), lambda pairs: network.chart(pairs, names), drawn, "network", say("network_note"))
 
 
 def _together(scope: Scope, theme: str) -> None:

@@ -69,6 +69,23 @@ def check_free(host: str, port: int) -> None:
             ) from error
 
 
+def send_at_once() -> None:
+    """Have every answer leave when it is written. asyncio sees to that where a socket says that it is TCP, and the one
+    that Streamlit listens on doesn't say: each small message then waits up to 40 ms for the browser to have taken the
+    one before. The setting passes from the listening socket to its connections.
+    """
+    from streamlit.web.server.starlette import starlette_server
+
+    bind = starlette_server._bind_socket
+
+    def bound(address: str, port: int, backlog: int) -> socket.socket:
+        made = bind(address, port, backlog)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return made
+
+    starlette_server._bind_socket = bound
+
+
 def command(
     host: str = typer.Option("", help="Address to listen on; the setting dashboard.host by default. 监听地址"),
     port: int = typer.Option(0, min=0, max=65535, help="Port; the setting dashboard.port by default. 端口"),
@@ -83,5 +100,6 @@ def command(
         raise UserError(wrong)
     check_free(host, port)
     typer.echo(f"dashboard 看板: http://{host}:{port}")
+    send_at_once()
     sys.argv = [str(APP)]  # what Streamlit takes for its own command line
     access.application(str(APP), settings).run(config=options(host, port, access.hosts(settings, host)))

@@ -71,8 +71,9 @@ async def round_of(page: Page, address: str, times: Times, look: Callable[[], Aw
     await until(page.locator(".st-key-panel-summary .fx-tile"), began)
     await settle(page)
     await look()
+    title = page.locator(".st-key-panel-trend-title")  # looking through the whole page would take long
     began = await press(page, "虚拟人")
-    times["change theme"].append(await until(page.get_by_text("虚拟人：数量与情绪"), began))
+    times["change theme"].append(await until(title.filter(has_text="虚拟人"), began))
     await settle(page)
     await look()
     await page.goto(f"{address}/search?w=today", wait_until="commit")

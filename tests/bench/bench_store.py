@@ -225,7 +225,7 @@ def windows(end: datetime) -> dict[str, Scope]:
     return {days: replace(scope, tallied=tallied(end)) for days, scope in made.items()}
 
 
-def page_queries(id_: str, story: str) -> dict[str, Callable[[Scope], Query]]:
+def page_queries(story: str) -> dict[str, Callable[[Scope], Query]]:
     """Every query of the pages that depends on the window."""
     code, game, none = "000012.SZ", "game", documents.Filter()
     codes = [f"{number:06}.SZ" for number in range(1, overview.MOVERS + 1)]
@@ -261,7 +261,6 @@ def page_queries(id_: str, story: str) -> dict[str, Callable[[Scope], Query]]:
         "search found": lambda s: documents.found(s, word),
         "search all": lambda s: documents.listed(s, none),
         "search all found": lambda s: documents.found(s, none),
-        "search passages": lambda s: documents.passages(s, word, [id_]),
         "reports listed": reports.listed,
         "view mention_trend": lambda s: view("mention_trend", s, ", minutes = 60"),
         "view theme_trend": lambda s: view("theme_trend", s, ", minutes = 60"),
@@ -335,7 +334,7 @@ def print_queries(client: Client, span: Span, runs: int) -> None:
     scopes = windows(end)
     missed: list[str] = []
     print(f"\n  {'p50/p95 ms':<24}{'1 day':>16}{'7 days':>16}{'30 days':>16}")
-    for name, make in page_queries(id_, story).items():
+    for name, make in page_queries(story).items():
         cells = []
         for days, scope in scopes.items():
             default = days == "1" and not name.startswith("view")

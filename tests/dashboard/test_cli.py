@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
+import time
 
 import pytest
 from typer import Typer
@@ -10,6 +12,7 @@ from typer.testing import CliRunner
 
 from deploy.cli import UserError
 from deploy.cli.dashboard import check_free, command, options
+from tests.dashboard.conftest import World
 from tests.fixtures.broker import free_port
 
 
@@ -39,3 +42,17 @@ def test_configuration_has_no_telemetry_and_stays_on_the_given_address() -> None
     made = options("127.0.0.1", 1234)
     assert made["browser.gatherUsageStats"] is False
     assert (made["server.address"], made["server.port"], made["server.headless"]) == ("127.0.0.1", 1234, True)
+
+
+def test_no_answer_waits_for_the_one_before_to_be_taken(world: World) -> None:
+    """Small messages on one connection: where they are held back (Nagle), each takes the 40 ms that Linux waits before
+    it acknowledges."""
+    connection = http.client.HTTPConnection("127.0.0.1", world.site.port, timeout=20)
+    spent = []
+    for _ in range(20):
+        began = time.perf_counter()
+        connection.request("GET", "/_stcore/health")
+        assert connection.getresponse().read()
+        spent.append(time.perf_counter() - began)
+    connection.close()
+    assert min(spent[5:]) < 0.035  # the first ones are acknowledged at once anyway

@@ -23,9 +23,11 @@ from tests.fixtures.clickhouse import ClickHouseServer
 def nothing_is_cached() -> Iterator[None]:
     st.cache_data.clear()
     st.cache_resource.clear()
+    client.held.clear()
     yield
     st.cache_data.clear()
     st.cache_resource.clear()
+    client.held.clear()
 
 
 def test_what_was_asked_ahead_is_waited_for_and_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,6 +62,58 @@ def test_what_fails_ahead_is_asked_again_where_it_is_read(monkeypatch: pytest.Mo
     with pytest.raises(StoreError, match="gone"):
         read(query)
     assert threads[-1] == threading.current_thread().name
+
+
+class Clock:
+    """Seconds, moved by hand."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_held_answer_is_given_while_it_is_asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, query = client.Held(clock := Clock()), Query("SELECT 3", {})
+    later: list[Any] = []
+    monkeypatch.setattr(client._others, "submit", lambda function, *given: later.append((function, given)))
+    answers = iter(range(100))
+    monkeypatch.setattr(client, "read", lambda query, fresh: pd.DataFrame({"n": [next(answers)]}))
+
+    def n() -> int:
+        return int(held.read(query)["n"][0])
+
+    assert (n(), n(), later) == (0, 0, [])
+    clock.now += held.OLD
+    assert (n(), n(), len(later)) == (0, 0, 1)  # one asks for all
+    function, given = later.pop()
+    function(*given)
+    assert (n(), later) == (1, [])
+    clock.now += held.GONE
+    assert (n(), later) == (2, [])  # too old to be shown: waited for
+    held.clear()
+    assert n() == 3
+
+
+def test_an_answer_that_fails_is_not_held_on_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, query = client.Held(clock := Clock()), Query("SELECT 4", {})
+
+    def submit(function: Any, *given: Any) -> None:
+        with pytest.raises(StoreError, match="gone"):
+            function(*given)
+
+    monkeypatch.setattr(client._others, "submit", submit)
+    monkeypatch.setattr(client, "read", lambda query, fresh: pd.DataFrame({"n": [1]}))
+    held.read(query)
+
+    def away(query: Query, fresh: bool) -> pd.DataFrame:
+        raise StoreError("away", "gone")
+
+    monkeypatch.setattr(client, "read", away)
+    clock.now += held.OLD
+    assert len(held.read(query)) == 1
+    with pytest.raises(StoreError, match="gone"):
+        held.read(query)
 
 
 @pytest.mark.parametrize("name", ["overview", "theme", "security", "search"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from dashboard.query import Query
 from dashboard.scope import BASES, Scope, window
 from models.trading import SHANGHAI
 from stream.records import AnalysedDocument
+from tests.bench.bench_store import page_queries
 from tests.dashboard.conftest import schema
 from tests.dashboard.seed import Seed, make, weekly_report
 from tests.fixtures.clickhouse import ClickHouseServer
@@ -171,9 +173,19 @@ def test_search_finds_exactly_the_texts_with_every_word(store: tuple[Client, lis
         assert {row["id"] for row in rows} == expected, words
         assert run(client, documents.found(scope, filter_))[0]["documents"] == len(expected)
         if expected and " " not in words:
-            passages = run(client, documents.passages(scope, filter_, sorted(expected)))
             in_body = {m.document.id for m in messages if words.lower() in m.document.body.lower()}
-            assert all(words.lower() in row["passage"].lower() for row in passages if row["id"] in in_body)
+            assert all(words.lower() in row["passage"].lower() for row in rows if row["id"] in in_body)
+
+
+@pytest.mark.parametrize("preset", ["today", "30d"])
+def test_a_window_without_corrections_is_read_from_the_tables_alike(
+    store: tuple[Client, list[AnalysedDocument]], preset: str
+) -> None:
+    client, messages = store
+    scope = scope_of(messages, preset)
+    for name, made in page_queries(messages[0].analysis.story_id).items():
+        as_corrected, as_stored = made(scope), made(replace(scope, corrected=frozenset()))
+        assert run(client, as_corrected) == run(client, as_stored), name
 
 
 def test_filters_combine(store: tuple[Client, list[AnalysedDocument]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pandas as pd
@@ -30,6 +31,22 @@ def test_custom_window_holds_both_days_whole() -> None:
         datetime(2026, 11, 1, tzinfo=SHANGHAI),
         datetime(2026, 11, 4, tzinfo=SHANGHAI),
     )
+
+
+def test_a_window_knows_whether_it_was_corrected() -> None:
+    scope = window("today", NEWEST)
+    assert scope.amended() and scope.amended(history=True)  # nothing is known
+
+    def hours(*moments: datetime) -> frozenset[int]:
+        return frozenset(int(moment.timestamp()) // 3600 * 3600 for moment in moments)
+
+    before, after = NEWEST - timedelta(days=1), NEWEST + timedelta(hours=1)
+    long_before = scope.start - scope.history * scope.period - timedelta(hours=1)
+    assert not replace(scope, corrected=hours(before, after)).amended()
+    assert replace(scope, corrected=hours(before)).amended(history=True)
+    assert not replace(scope, corrected=hours(long_before)).amended(history=True)
+    for inside in (scope.start, scope.start + timedelta(minutes=59), NEWEST):
+        assert replace(scope, corrected=hours(inside)).amended()
 
 
 def test_today_is_compared_with_trading_days_only() -> None:

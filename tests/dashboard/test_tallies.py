@@ -35,7 +35,7 @@ def wires(number: int, begin: int = 0) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def store(clickhouse_server: ClickHouseServer) -> Iterator[tuple[Client, Tallied]]:
+def store(clickhouse_server: ClickHouseServer) -> Iterator[tuple[Client, Tallied, frozenset[int]]]:
     """1,500 wires of 49 days, tallied; then some that are stored again or new, and a correction, which aren't."""
     schema(clickhouse_server, DATABASE)
     seed = Seed()
@@ -58,7 +58,8 @@ def store(clickhouse_server: ClickHouseServer) -> Iterator[tuple[Client, Tallied
         row = ask(client, queries.untallied())[0]
         assert 1 <= len(row["hours"]) <= 3
         first = NOW.replace(hour=0, minute=0, second=0) - timedelta(days=34)
-        yield client, Tallied(frozenset(row["hours"]), int(first.timestamp()))
+        assert len(row["corrected"]) == 1
+        yield client, Tallied(frozenset(row["hours"]), int(first.timestamp())), frozenset(row["corrected"])
 
 
 def move(client: Client, stored_at: str, where: str) -> None:
@@ -91,12 +92,15 @@ def plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("preset", ["1h", "today", "5d", "30d", "custom"])
 @pytest.mark.parametrize("basis", BASES)
 @pytest.mark.parametrize("name", ASKED)
-def test_counts_are_those_of_the_truth(store: tuple[Client, Tallied], name: str, preset: str, basis: str) -> None:
-    client, tallied = store
+def test_counts_are_those_of_the_truth(
+    store: tuple[Client, Tallied, frozenset[int]], name: str, preset: str, basis: str
+) -> None:
+    client, tallied, corrected = store
     days = (NOW.date() - timedelta(days=20), NOW.date() - timedelta(days=3))
     scope = window(preset, NOW, basis, days if preset == "custom" else None)
     made = ASKED[name]
-    truth, found = plain(ask(client, made(scope))), plain(ask(client, made(replace(scope, tallied=tallied))))
+    truth = plain(ask(client, made(scope)))
+    found = plain(ask(client, made(replace(scope, tallied=tallied, corrected=corrected))))
     if "back" in (truth or [{}])[0]:  # the edges of earlier windows are those of whole minutes or hours
         truth, found = ([row for row in rows if row["back"] == 0] for rows in (truth, found))
     assert found == truth and (truth or preset == "1h")
@@ -118,7 +122,7 @@ def test_a_window_is_cut_without_gap_or_overlap() -> None:
                     assert not any(hour // 1000 in behind for hour in hours)
 
 
-def test_the_start_of_a_visit_counts_alike(store: tuple[Client, Tallied]) -> None:
-    client, tallied = store
+def test_the_start_of_a_visit_counts_alike(store: tuple[Client, Tallied, frozenset[int]]) -> None:
+    client, tallied, _ = store
     assert ask(client, tallies.busy(NOW, tallied)) == ask(client, tallies.busy(NOW))
     assert ask(client, queries.names(tallied=True)) is not None
