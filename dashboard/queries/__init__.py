@@ -18,12 +18,18 @@ MOST_HOURS = 400  # that are counted from the tables of truth beside the tallies
 WINDOW = f"published_at >= {{start:{TIME}}} AND published_at < {{end:{TIME}}}"
 
 
-def now(table: Literal["documents", "mentions", "document_themes"], scope: Scope, history: bool = False) -> str:
-    """A table as corrected, to select from: the view, or, where nothing of the window was corrected, the table itself,
-    which takes a fraction of the planning that is most of a short window's time."""
-    if scope.amended(history):
-        return f"{table}_now"
-    return f"(SELECT *, false AS corrected FROM {table} FINAL) AS {table}_now"
+Table = Literal["documents", "mentions", "document_themes"]
+
+
+def now(table: Table, scope: Scope, history: bool = False) -> str:
+    """A table as corrected, to select from: the view, or the table itself where nothing of the window was corrected."""
+    return as_corrected(table, scope.amended(history))
+
+
+def as_corrected(table: Table, amended: bool = True) -> str:
+    """The view, or, not `amended`, the table, which takes a fraction of the planning that is most of a short window's
+    time."""
+    return f"{table}_now" if amended else f"(SELECT *, false AS corrected FROM {table} FINAL) AS {table}_now"
 
 
 def counted(basis: str, id_: str = "document_id") -> str:

@@ -19,10 +19,6 @@ ORDERS = {
 }
 
 
-# A document's moment, by the index over ids: the tables are in the order of time.
-AT = "published_at IN (SELECT published_at FROM documents WHERE id = {id:String})"
-
-
 @dataclass(frozen=True)
 class Filter:
     """What documents must be; empty fields don't filter. `text`: words that must all occur in title or body."""
@@ -116,8 +112,20 @@ def sources() -> Query:
     return query("SELECT DISTINCT source FROM documents ORDER BY source")
 
 
-def whole(id_: str) -> Query:
-    """One document with its text and everything said of it."""
+def place(id_: str) -> Query:
+    """First and last moment at which a document is or was held (no row: it isn't), and whether there was a correction,
+    by the index over ids, which every part of the table is asked for."""
+    return query(
+        """
+SELECT min(published_at) AS first, max(published_at) AS last,
+       max(published_at IN (SELECT published_at FROM feedback)) AS corrected
+FROM documents WHERE id = {id:String} HAVING count() > 0""",
+        id=id_,
+    )
+
+
+def whole(scope: Scope, id_: str) -> Query:
+    """One document with its text and everything said of it; `scope`: where it lies, as for the next two."""
     return query(
         f"""
 SELECT id, source, kind, publisher, authors, title, body, ifNull(text_length, 0) AS text_length, url, published_at,
@@ -126,30 +134,30 @@ SELECT id, source, kind, publisher, authors, title, body, ifNull(text_length, 0)
        vendor_securities, vendor_subjects, vendor_tone, model_version, taxonomy_version, securities_version,
        code_version, corrected,
        topic, `partition`, `offset`
-FROM documents_now
-WHERE id = {{id:String}} AND {AT} LIMIT 1""",
-        id=id_,
+FROM {now("documents", scope)}
+WHERE {WINDOW} AND id = {{id:String}} LIMIT 1""",
+        **windowed(scope, id=id_),
     )
 
 
-def mentions_of(id_: str) -> Query:
+def mentions_of(scope: Scope, id_: str) -> Query:
     return query(
         f"""
 SELECT code, name, surface, field, start, `end`, section, page, sentiment, sentiment_score, relevance, confidence,
        evidence, role, corrected
-FROM mentions_now
-WHERE document_id = {{id:String}} AND {AT} ORDER BY field DESC, start""",
-        id=id_,
+FROM {now("mentions", scope)}
+WHERE {WINDOW} AND document_id = {{id:String}} ORDER BY field DESC, start""",
+        **windowed(scope, id=id_),
     )
 
 
-def themes_of(id_: str) -> Query:
+def themes_of(scope: Scope, id_: str) -> Query:
     return query(
         f"""
 SELECT theme, score, corrected, evidence.field AS fields, evidence.start AS starts, evidence.`end` AS ends
-FROM document_themes_now
-WHERE document_id = {{id:String}} AND {AT} ORDER BY score DESC""",
-        id=id_,
+FROM {now("document_themes", scope)}
+WHERE {WINDOW} AND document_id = {{id:String}} ORDER BY score DESC""",
+        **windowed(scope, id=id_),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from dashboard.queries import WINDOW, bucket, counted, now, windowed, with_history
+from dashboard.queries import WINDOW, as_corrected, bucket, counted, now, windowed, with_history
 from dashboard.queries.tallies import TONE, N, back, counts
 from dashboard.query import TIME, Query, query
 from dashboard.scope import Scope
@@ -127,8 +127,10 @@ ORDER BY newest DESC""",
     )
 
 
-def feed(end: str, limit: int = 40) -> Query:
+def feed(end: str, limit: int = 40, amended: bool = True) -> Query:
     """The newest documents before a time ("": whatever is newest), with the securities that matter in each.
+
+    amended: some of them may have been corrected.
 
     The moments of the newest ones are taken off the table's end first: the view would read all texts to sort them.
     """
@@ -137,7 +139,7 @@ def feed(end: str, limit: int = 40) -> Query:
         f"""
 SELECT id, source, kind, publisher, title, leftUTF8(body, 120) AS lead, url, published_at, sentiment,
        sentiment_score, themes, codes, story_id, copy_number, novelty, corrected
-FROM documents_now
+FROM {as_corrected("documents", amended)}
 WHERE published_at IN (
     SELECT DISTINCT published_at FROM documents WHERE NOT is_deleted {before}
     ORDER BY published_at DESC LIMIT {{limit:UInt32}} + 20

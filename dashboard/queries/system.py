@@ -23,11 +23,15 @@ STORED = """(
 
 
 def totals() -> Query:
-    """How much is held, by the tallies, which are seconds behind."""
+    """How many documents are held, and how many themes they have, by the tallies, which are seconds behind."""
     return query("""
-SELECT sumIf(t.documents, dimension = 'source') AS documents, sumIf(t.mentions, dimension = 'security') AS mentions,
-       sumIf(t.documents, dimension = 'theme') AS document_themes
-FROM tallies AS t FINAL WHERE step = 'day'""")
+SELECT sumIf(t.documents, dimension = 'source') AS documents, sumIf(t.documents, dimension = 'theme') AS document_themes
+FROM tallies AS t FINAL WHERE step = 'day' AND dimension IN ('source', 'theme')""")
+
+
+def mentions() -> Query:
+    """How many mentions are held: of every security by the day, so worth keeping for minutes."""
+    return query("SELECT sum(mentions) AS mentions FROM tallies FINAL WHERE step = 'day' AND dimension = 'security'")
 
 
 def pulse() -> Query:

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 import streamlit as st
 from markupsafe import Markup
 
 from dashboard import blocks, editing, frame, lists, marks
-from dashboard.client import read, rows
+from dashboard.client import ahead, read, rows
 from dashboard.panel import link, panel
 from dashboard.queries import documents as sql
 from dashboard.queries import feedback
 from dashboard.query import clock
 from dashboard.safe import html, join, marked, plain
+from dashboard.scope import Scope
 from dashboard.text import number, say, theme_ids, theme_name
 
 
 def page() -> None:
     id_ = str(st.query_params.get("id", ""))
-    found = rows(read(sql.whole(id_))) if id_ else []
-    if not found:
+    scope = place(id_)
+    if scope:
+        ahead(sql.mentions_of(scope, id_), sql.themes_of(scope, id_))
+    found = rows(read(sql.whole(scope, id_))) if scope else []
+    if not scope or not found:
         panel(blocks.empty("description", say("no_document"), say("no_document_hint"), id_), "none")
         return
     document, names = found[0], frame.names()
-    mentions, themes = rows(read(sql.mentions_of(id_))), rows(read(sql.themes_of(id_)))
+    mentions, themes = rows(read(sql.mentions_of(scope, id_))), rows(read(sql.themes_of(scope, id_)))
     left, right = st.columns([2, 1], gap="large")
     with left:
         panel(_text(document, mentions, themes), "text")
@@ -36,6 +41,15 @@ def page() -> None:
             lists.corrections(fixed, document["published_at"], "corrections", titles=False)
             _instead(fixed, names)
         _copies(document, names)
+
+
+def place(id_: str) -> Scope | None:
+    """Where a document lies; None where there is none."""
+    held = rows(read(sql.place(id_))) if id_ else []
+    if not held:
+        return None
+    until = held[0]["last"] + timedelta(milliseconds=1)
+    return Scope(held[0]["first"], until, corrected=None if held[0]["corrected"] else frozenset())
 
 
 def _spans(field: str, mentions: list[dict[str, Any]], themes: list[dict[str, Any]]) -> list[tuple[int, int, str]]:

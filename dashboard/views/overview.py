@@ -26,13 +26,14 @@ def page() -> None:
     view = frame.view()
     scope = view.scope
     themes_query, steps_query = sql.themes(scope), sql.theme_steps(scope)
-    ahead(steps_query, sql.headline(scope))
+    ahead(sql.headline(scope), steps_query)
     back = scope.usual_windows(view.first)
     names = frame.names()
-    themes, steps = read(themes_query), read(steps_query)
+    themes = read(themes_query)
     cards = baseline.themes(themes, back, theme_ids())
 
     _summary(view, cards, back)
+    steps = read(steps_query)
     ahead(sql.movers(scope), sql.tone_steps(scope), sql.sources(scope))
     left, right = st.columns([2.15, 1], gap="medium")
     with left:
@@ -184,11 +185,12 @@ def _mover(row: dict[str, Any], names: dict[str, str], top: float, comparable: b
 @st.fragment(run_every=FEED_SECONDS)
 def _feed() -> None:
     """The newest documents, refreshed by themselves; the store going away for a moment leaves what is shown."""
+    shown = st.session_state.get("feed", ([], {}))
     try:
-        shown = st.session_state["feed"] = rows(read(sql.feed(""), fresh=True)), frame.names()
+        found = read(sql.feed("", amended=_amended(shown[0])), fresh=True)
+        shown = st.session_state["feed"] = rows(found), frame.names()
         note = ""
     except StoreError:
-        shown = st.session_state.get("feed", ([], {}))
         note = say("reconnecting")
     documents, names = shown
     if not documents:
@@ -208,6 +210,14 @@ def _feed() -> None:
         ),
         "feed",
     )
+
+
+def _amended(shown: list[dict[str, Any]]) -> bool:
+    """Whether a document in the feed may have been corrected, given what it showed last: it only moves on."""
+    corrected = frame.corrected()
+    if not shown or corrected is None:
+        return True
+    return any(hour + 3600 > shown[-1]["published_at"].timestamp() for hour in corrected)
 
 
 def _sources(view: frame.View) -> None:

