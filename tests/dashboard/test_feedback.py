@@ -169,6 +169,31 @@ def test_a_wrong_tone_of_a_document_and_toward_a_company(store: Corrected) -> No
     assert (row["subject"], row["correction"]) == (COL, "neutral")
 
 
+@pytest.mark.parametrize("order", documents.ORDERS)
+def test_a_list_is_turned_over_page_by_page_as_corrected(store: Corrected, order: str) -> None:
+    store.mark("theme", "game", document=2)  # taken from one
+    store.mark("theme", "aigc", "ip")  # and given to the first, whose moment another one shares
+    store.mark("tone", "", "negative", document=1)
+    filters = {"": 3, "game": 2, "ip": 1, "aigc": 0}
+    for name, number in filters.items():
+        chosen = documents.Filter(themes=(name,) if name else ())
+        listed = [row["id"] for row in store.ask(documents.listed(day(), chosen, order))]
+        pages = [store.ask(documents.listed(day(), chosen, order, 1, offset)) for offset in range(4)]
+        assert len(listed) == number and [row["id"] for page in pages for row in page] == listed
+    assert len(store.ask(documents.listed(day(), documents.Filter(tone="negative"), order))) >= 1
+
+
+def test_where_a_document_lies_and_whether_it_was_corrected(store: Corrected) -> None:
+    first, second, third = (document.id for document in store.documents)
+    store.mark("tone", "", "negative")
+
+    def place(id_: str) -> list[tuple[bool, bool]]:
+        return [(row["first"] == row["last"], bool(row["corrected"])) for row in store.ask(documents.place(id_))]
+
+    assert place(first) == place(second) == [(True, True)]  # of one moment
+    assert place(third) == [(True, False)] and place("0" * 32) == []
+
+
 @pytest.mark.parametrize(
     ("mark", "reason"),
     [
