@@ -223,7 +223,7 @@ def test_chart_shows_its_sql_and_downloads_its_numbers(page: Page, world: World)
     opened(page, world, f"?{WIDE}")
     page.get_by_role("button", name="SQL").first.click()
     shown = page.locator('[data-testid="stPopoverBody"]')
-    expect(shown.locator("code").first).to_contain_text("FROM document_themes_now")
+    expect(shown.locator("code").first).to_contain_text("FROM document_themes FINAL")
     with page.expect_download() as download:
         shown.get_by_role("button", name="CSV", exact=True).click()
     lines = download.value.path().read_text(encoding="utf-8-sig").splitlines()
