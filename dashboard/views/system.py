@@ -22,7 +22,6 @@ from dashboard.views import dead
 from models.trading import SHANGHAI
 
 SECONDS = 5
-
 MANY = 1_000_000  # documents; counting their mentions takes long, and a few more hardly show
 
 
