@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -66,8 +68,8 @@ def view() -> View:
         raise NothingToShow
     first, newest = span
     with st.container(horizontal=True, vertical_alignment="center", key="toolbar"):
-        known = tallied()
-        scope = state.window_controls(first, newest, busy_preset(newest, known), known)
+        counted = tallied()
+        scope = state.window_controls(first, newest, busy_preset(newest, counted), counted)
     scope = replace(scope, corrected=corrected())
     return View(scope, first, newest)
 
@@ -87,23 +89,48 @@ def corrected() -> frozenset[int] | None:
     return frozenset(int(hour) for hour in hours) if len(hours) <= queries.MOST_HOURS else None
 
 
-def busy_preset(newest: datetime, known: Tallied | None) -> str:
+def busy_preset(newest: datetime, counted: Tallied | None) -> str:
     """The shortest window that has enough in it, decided once per visit."""
     if "default_window" in st.session_state:
         return str(st.session_state["default_window"])
     ends = newest + timedelta(seconds=1)
-    counts = read(tallies.busy(ends, known)).iloc[0]
+    counts = read(tallies.busy(ends, counted)).iloc[0]
     return next((p for p, column in (("today", "day"), ("5d", "five_days")) if counts[column] >= BUSY), "30d")
 
 
 def names() -> dict[str, str]:
     """Short names of the securities by code."""
-    return _names() | _new_names()
+    return known.read() | _new_names()
 
 
-@st.cache_resource(ttl=600, show_spinner=False)
-def _names() -> dict[str, str]:
-    return _by_code(queries.names(tallied=tallied() is not None))
+class Known:
+    """The names of all that was ever mentioned, kept a hundred times as long as it takes to read them, 20 s to 10 min:
+    a store that is being filled names what comes soon, and a large one isn't asked all the time."""
+
+    SHORTEST, LONGEST, TIMES = 20.0, 600.0, 100
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._names: dict[str, str] = {}
+        self._until = 0.0
+
+    def read(self) -> dict[str, str]:
+        """Short name by code. Raises `StoreError`."""
+        with self._lock:
+            began = self._clock()
+            if began >= self._until:
+                self._names = _by_code(queries.names(tallied=tallied() is not None))
+                ended = self._clock()
+                self._until = ended + min(max(self.TIMES * (ended - began), self.SHORTEST), self.LONGEST)
+            return self._names
+
+    def clear(self) -> None:
+        """Have them read anew."""
+        self._until = 0.0
+
+
+known = Known()
 
 
 @st.cache_resource(ttl=20, show_spinner=False)

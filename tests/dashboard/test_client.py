@@ -11,7 +11,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard import client
+from dashboard import client, frame
 from dashboard.client import StoreError, ahead, read
 from dashboard.query import Query
 from deploy.settings import Settings
@@ -24,10 +24,12 @@ def nothing_is_cached() -> Iterator[None]:
     st.cache_data.clear()
     st.cache_resource.clear()
     client.held.clear()
+    frame.known.clear()
     yield
     st.cache_data.clear()
     st.cache_resource.clear()
     client.held.clear()
+    frame.known.clear()
 
 
 def test_what_was_asked_ahead_is_waited_for_and_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +116,24 @@ def test_an_answer_that_fails_is_not_held_on_to(monkeypatch: pytest.MonkeyPatch)
     assert len(held.read(query)) == 1
     with pytest.raises(StoreError, match="gone"):
         held.read(query)
+
+
+@pytest.mark.parametrize(("taken", "kept"), [(0.01, 20), (1.0, 100), (30.0, 600)])
+def test_names_are_kept_as_long_as_they_are_dear(monkeypatch: pytest.MonkeyPatch, taken: float, kept: float) -> None:
+    clock, answers = Clock(), iter("甲乙丙")
+    known = frame.Known(clock)
+    monkeypatch.setattr(frame, "tallied", lambda: None)
+
+    def run(query: Query) -> pd.DataFrame:
+        clock.now += taken
+        return pd.DataFrame({"code": ["600000.SH"], "name": [next(answers)]})
+
+    monkeypatch.setattr(client, "run", run)
+    assert known.read() == {"600000.SH": "甲"}
+    clock.now += kept - 0.01
+    assert known.read() == {"600000.SH": "甲"}
+    clock.now += 0.02
+    assert known.read() == {"600000.SH": "乙"}
 
 
 @pytest.mark.parametrize("name", ["overview", "theme", "security", "search"])
