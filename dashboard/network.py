@@ -68,5 +68,5 @@ def chart(pairs: pd.DataFrame, names: Mapping[str, str], height: int = 300) -> A
     dots = base.mark_circle(color=look.hue("blue"), opacity=0.9).encode(
         size=alt.Size("n:Q", scale=alt.Scale(range=[50, 520]), legend=None)
     )
-    labels = base.mark_text(dy=-13, fontSize=11.5, color=ink).encode(text="name:N")
+    labels = base.mark_text(dy=-19, fontSize=11.5, color=ink).encode(text="name:N")
     return (drawn_lines + dots + labels).properties(height=height).interactive(bind_x=False, bind_y=False)
