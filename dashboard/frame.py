@@ -69,9 +69,8 @@ def view() -> View:
     first, newest = span
     with st.container(horizontal=True, vertical_alignment="center", key="toolbar"):
         counted = tallied()
-        scope = state.window_controls(first, newest, busy_preset(newest, counted), counted)
-    scope = replace(scope, corrected=corrected())
-    return View(scope, first, newest)
+        scope = state.window_controls(first, newest, busy_preset(newest, counted))
+    return View(replace(scope, tallied=counted, corrected=corrected()), first, newest)
 
 
 def tallied() -> Tallied | None:
@@ -124,10 +123,6 @@ class Known:
                 ended = self._clock()
                 self._until = ended + min(max(self.TIMES * (ended - began), self.SHORTEST), self.LONGEST)
             return self._names
-
-    def clear(self) -> None:
-        """Have them read anew."""
-        self._until = 0.0
 
 
 known = Known()

@@ -8,7 +8,6 @@ follows. Values at their default stay out of the URL, unless the default itself 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -114,8 +113,8 @@ def language_switch() -> None:
     )
 
 
-def window_controls(first: datetime, newest: datetime, busy: str, tallied: scope.Tallied | None) -> scope.Scope:
-    """The window and counting controls; `busy` is the preset to start with, `tallied` how it is counted."""
+def window_controls(first: datetime, newest: datetime, busy: str) -> scope.Scope:
+    """The window and counting controls; `busy` is the preset to start with."""
     busy = str(st.session_state.setdefault("default_window", busy))
     preset = segments(say("window"), "w", scope.PRESETS, busy, lambda key: say(f"window_{key}"), always=True)
     custom: tuple[date, date] | None = None
@@ -140,7 +139,7 @@ def window_controls(first: datetime, newest: datetime, busy: str, tallied: scope
         )
         custom = (chosen[0], chosen[-1]) if chosen else default
     basis = segments(say("count_by"), "by", scope.BASES, "raw", lambda key: say(f"basis_{key}"))
-    return replace(scope.window(preset, newest, basis, custom), tallied=tallied)
+    return scope.window(preset, newest, basis, custom)
 
 
 def colour_switch() -> None:

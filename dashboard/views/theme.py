@@ -139,8 +139,8 @@ def _securities(scope: Scope, theme: str, names: dict[str, str]) -> None:
 
 
 def _network(scope: Scope, theme: str, names: dict[str, str]) -> None:
-    drawn = sql.pairs(scope, theme)
-    charts.figure(say("network"), lambda pairs: network.chart(pairs, names), drawn, "network", say("network_note"))
+    query = sql.pairs(scope, theme)
+    charts.figure(say("network"), lambda pairs: network.chart(pairs, names), query, "network", say("network_note"))
 
 
 def _together(scope: Scope, theme: str) -> None:

@@ -227,9 +227,9 @@ def windows(end: datetime) -> dict[str, Scope]:
     return made | {"corrected": replace(made["1"], corrected=None)}
 
 
-def page_queries(story: str) -> dict[str, Callable[[Scope], Query]]:
+def page_queries(code: str = "000012.SZ") -> dict[str, Callable[[Scope], Query]]:
     """Every query of the pages that depends on the window."""
-    code, game, none = "000012.SZ", "game", documents.Filter()
+    game, none = "game", documents.Filter()
     codes = [f"{number:06}.SZ" for number in range(1, overview.MOVERS + 1)]
     word = documents.Filter(text="版号", themes=("game",))
     return {
@@ -340,7 +340,7 @@ def print_queries(client: Client, span: Span, runs: int) -> None:
     scopes = windows(end)
     missed: list[str] = []
     print(f"\n  {'p50/p95 ms':<24}{'1 day':>16}{'7 days':>16}{'30 days':>16}{'1 day corrected':>17}")
-    for name, make in page_queries(story).items():
+    for name, make in page_queries().items():
         cells = []
         for days, scope in scopes.items():
             default = days == "1" and not name.startswith("view")

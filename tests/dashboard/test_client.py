@@ -20,16 +20,15 @@ from tests.fixtures.clickhouse import ClickHouseServer
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_cached() -> Iterator[None]:
+def nothing_is_cached(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(frame, "known", frame.Known())
     st.cache_data.clear()
     st.cache_resource.clear()
     client.held.clear()
-    frame.known.clear()
     yield
     st.cache_data.clear()
     st.cache_resource.clear()
     client.held.clear()
-    frame.known.clear()
 
 
 def test_what_was_asked_ahead_is_waited_for_and_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,9 +183,13 @@ def test_a_window_without_corrections_is_read_from_the_tables_alike(
 ) -> None:
     client, messages = store
     scope = scope_of(messages, preset)
-    for name, made in page_queries(messages[0].analysis.story_id).items():
-        as_corrected, as_stored = made(scope), made(replace(scope, corrected=frozenset()))
-        assert name.startswith("view") or run(client, as_corrected) == run(client, as_stored), name
+    empty = set()
+    for name, made in page_queries("300364.SZ").items():
+        if not name.startswith("view"):  # those of the store itself, which know nothing of a scope
+            rows = run(client, made(scope))
+            assert rows == run(client, made(replace(scope, corrected=frozenset()))), name
+            empty |= set() if rows else {name}
+    assert preset == "today" or empty == {"overview before", "overview top_themes"}  # of the bench's own securities
 
 
 def test_filters_combine(store: tuple[Client, list[AnalysedDocument]]) -> None:
