@@ -38,28 +38,38 @@ def command(
 
 
 def run(settings: Settings, wait: float) -> AuditReport:
-    """Audit once nothing is in flight, or after `wait` seconds. Raises `StoreAway`, `LogAway`."""
+    """Audit once nothing is in flight, or after `wait` seconds; until then who doesn't answer is asked again.
+
+    Raises `StoreAway`, `LogAway`.
+    """
     deadline = time.monotonic() + wait
-    with Log(settings.kafka_servers) as log, closing(connect(settings, writer=True)) as client:
-        while True:
-            try:
-                report = audit(client, log, since=_since(settings))
-            except LogAway:
+    while True:
+        try:
+            report, unconfirmed = _report(settings), _unconfirmed(settings)
+        except (StoreAway, LogAway):
+            if time.monotonic() > deadline:
                 raise
-            except Exception as error:
-                raise StoreAway(
-                    f"ClickHouse can't answer: {first_line(error)}; `fengxiang migrate` makes tables"
-                ) from error
-            unconfirmed = _unconfirmed(settings)
+        else:
             if not (report.in_flight or unconfirmed) or time.monotonic() > deadline:
                 break
-            time.sleep(1)
+        time.sleep(1)
     if unconfirmed and not report.in_flight:
         what = "documents acknowledged by an ingestor that the store has not confirmed; the ingestor sends them again"
         report.findings.append(Finding("unconfirmed", unconfirmed, what, []))
     elif unconfirmed:
         report.notes.append(f"{unconfirmed:,} documents in the outbox wait for the store")
     return report
+
+
+def _report(settings: Settings) -> AuditReport:
+    with Log(settings.kafka_servers) as log, closing(connect(settings, writer=True)) as client:
+        try:
+            return audit(client, log, since=_since(settings))
+        except LogAway:
+            raise
+        except Exception as error:
+            text = f"ClickHouse can't answer: {first_line(error)}; `fengxiang migrate` makes tables"
+            raise StoreAway(text) from error
 
 
 def _since(settings: Settings) -> datetime | None:

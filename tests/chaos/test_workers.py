@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import threading
@@ -104,7 +103,7 @@ def settle(stack: Stack, documents: int) -> None:
     sums = "SELECT sumIf(documents, dimension = 'source') FROM trends FINAL WHERE step = 'day'"
     for sql in (sums, "SELECT sum(copies) FROM stories FINAL"):  # they take a tenth of the time: busy ones follow late
         assert within(240, lambda: stack.one(sql) == documents, 1), f"{sql}: {stack.one(sql)}"  # noqa: B023
-    report = json.loads(stack.cli("audit", "--json").stdout)
+    report = stack.audit()
     assert report["clean"] and (report["stored"], report["dead"]) == (documents, 0), report
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -127,6 +128,13 @@ class Stack:
         """`fengxiang …`"""
         argv = [sys.executable, "-m", "deploy.cli", *arguments]
         return subprocess.run(argv, env=self.env, capture_output=True, text=True, timeout=timeout)
+
+    def audit(self) -> dict[str, Any]:
+        """What `fengxiang audit --json` finds."""
+        done = self.cli("audit", "--json")
+        assert done.stdout, done.stderr
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
 
 
 def within(seconds: float, condition: Callable[[], bool], step: float = 0.1) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from datetime import UTC, datetime
 
@@ -91,7 +90,7 @@ def test_a_replay_replaces_what_was_said_and_remembers_it(stack: Stack) -> None:
         ).first_row
     was = f"SELECT countIf(model_version = 'stand-in') FROM analysis_as_was(at='{before[0]}')"
     assert stack.one(was) == 60
-    assert json.loads(stack.cli("audit", "--json").stdout)["clean"]
+    assert stack.audit()["clean"]
 
 
 def test_replay_says_what_is_wrong_with_its_window(stack: Stack) -> None:

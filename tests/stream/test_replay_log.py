@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
@@ -111,7 +110,7 @@ def test_a_store_that_lost_documents_gets_them_back_from_the_log(stack: Stack) -
     assert within(90, lambda: stack.one(newer) == 60), stack.log()
     assert stack.one("SELECT count() FROM mentions FINAL") == 60
     assert stack.one("SELECT count() FROM analysis_history FINAL") == 120
-    assert json.loads(stack.cli("audit", "--json").stdout)["clean"]
+    assert stack.audit()["clean"]
     again = stack.cli("replay", *days, "--theme", "gmae")
     assert again.returncode == 0 and "no document has the theme 'gmae'; there are: aigc, film_tv, game" in again.stdout
     again = stack.cli("replay", *days, "--model-version", "third")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -193,7 +192,7 @@ def test_a_worker_does_it_and_the_audit_stays_clean(stack: Stack) -> None:
         stack.log()
     )
     assert within(120, lambda: stack.one("SELECT count() FROM documents FINAL") == 2), stack.log()
-    done = json.loads(stack.cli("audit", "--json").stdout)
+    done = stack.audit()
     assert done["clean"] and done["expired"] == 1, done
 
 

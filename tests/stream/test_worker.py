@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import SimpleNamespace
 
@@ -184,6 +186,18 @@ def test_audit_names_what_is_missing_twice_or_orphaned(stack: Stack, clickhouse:
     assert found["duplicate", "documents"]["examples"] == [twice]
     assert any(orphaned in finding["examples"] for finding in report["findings"] if finding["kind"] == "orphan")
     assert any(lost in finding["examples"] for finding in report["findings"] if finding["kind"] == "orphan")
+
+
+def test_an_audit_asks_a_broker_that_doesn_t_answer_again(stack: Stack) -> None:
+    stack.broker.kill()
+    assert "does not answer" in stack.cli("audit", "--wait", "0").stderr
+    with ThreadPoolExecutor(1) as beside:
+        asked = beside.submit(stack.cli, "audit", "--wait", "30")
+        time.sleep(8)  # longer than a client waits for its first answer
+        stack.broker.start()
+        stack.make_topics()
+        done = asked.result()
+    assert done.returncode == 0 and "clean" in done.stdout, done.stdout + done.stderr
 
 
 def fetch(port: int, page: str) -> str:
