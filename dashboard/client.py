@@ -110,11 +110,6 @@ def _fresh(sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
     return run(Query(sql, parameters))
 
 
-@st.cache_data(ttl=600, max_entries=20, show_spinner=False)
-def _kept(sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
-    return run(Query(sql, parameters))
-
-
 PATIENCE = 1.0  # seconds; where so many ask that one waits longer, the page has read it by itself
 _others = ThreadPoolExecutor(2, thread_name_prefix="ahead")  # few: what a page shows first shouldn't wait for the rest
 
@@ -132,10 +127,9 @@ def ahead(*asked: Query) -> None:
         _others.submit(begin, query)
 
 
-def read(query: Query, *, fresh: bool = False, kept: bool = False) -> pd.DataFrame:
-    """Rows of `query`, at most 20 s old (2 s if `fresh`, 10 min if `kept`: what takes long and hardly changes), shared
-    by all viewers. Raises `StoreError`."""
-    frame: pd.DataFrame = (_fresh if fresh else _kept if kept else _cached)(query.sql, query.parameters)
+def read(query: Query, *, fresh: bool = False) -> pd.DataFrame:
+    """Rows of `query`, at most 20 s old (2 s if `fresh`), shared by all viewers. Raises `StoreError`."""
+    frame: pd.DataFrame = (_fresh if fresh else _cached)(query.sql, query.parameters)
     return frame
 
 
@@ -192,7 +186,7 @@ class Held:
 
 
 held = Held()
-CACHES: list[Any] = [_cached, _fresh, _kept, held]  # and others' of what readers may change
+CACHES: list[Any] = [_cached, _fresh, held]  # and others' of what readers may change
 
 
 def forget() -> None:

@@ -46,7 +46,7 @@ class ClusterSchema:
         if match := re.match(r"ALTER TABLE (\w+) (ADD COLUMN IF NOT EXISTS )", statement):
             change = statement[match.start(2) :]
             return [f"ALTER TABLE {name} {everywhere} {change}" for name in (f"{match[1]}_local", match[1])]
-        if match := re.match(r"ALTER TABLE (\w+) (?=(ADD|MATERIALIZE) INDEX )", statement):
+        if match := re.match(r"ALTER TABLE (\w+) (?=(ADD|MATERIALIZE) INDEX |MODIFY SETTING )", statement):
             return [f"ALTER TABLE {match[1]}_local {everywhere} {statement[match.end() :]}"]
         if re.match(r"INSERT INTO \w+ ", statement):
             return [statement]  # through the `Distributed` tables

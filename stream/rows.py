@@ -151,6 +151,7 @@ def _document(message: AnalysedDocument) -> Row:
         **_probabilities(probabilities),
         "themes": [theme.theme for theme in analysis.themes],
         "codes": _codes(analysis),
+        "companies": _companies(analysis),
         "page_offsets": list(document.page_offsets),
         "backfill": document.backfill,
         "model_version": analysis.versions.model,
@@ -267,6 +268,22 @@ def distinct(mentions: Iterable[Mention]) -> list[Mention]:
 
 def _codes(analysis: Analysis) -> list[str]:
     return sorted({mention.code for mention in analysis.mentions})
+
+
+def _companies(analysis: Analysis) -> list[tuple[str, float, float, int, int, int]]:
+    """Of each security: its mentions' relevance, their tones weighed by it, and how many are of which tone."""
+    of: dict[str, list[Mention]] = {code: [] for code in _codes(analysis)}
+    for mention in distinct(analysis.mentions):
+        of[mention.code].append(mention)
+    return [
+        (
+            code,
+            sum(m.relevance for m in mentions),
+            sum(m.relevance * m.sentiment.score for m in mentions),
+            *(sum(m.sentiment.label == tone for m in mentions) for tone in ("positive", "neutral", "negative")),
+        )
+        for code, mentions in of.items()
+    ]
 
 
 def _probabilities(probabilities: dict[str, float]) -> Row:

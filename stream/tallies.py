@@ -3,8 +3,9 @@
 `trends` says what a step's counts are; its distinct stories don't add up. Here they are sets, so that the dashboard
 counts a window of any length, and twenty earlier ones, from a few rows. As in `stream.trends`, the hours of which
 something was stored, or corrected, since the last refresh are counted anew, and what no longer has a count gets a
-tombstone. A day is the sum of its hours. Until an hour is counted anew its documents are counted from the tables of
-truth (`dashboard.queries.tallies`), so a reader sees no delay.
+tombstone. A day is the sum of its hours. How many documents each partition of the log and each version gave is counted
+beside, by the hour and day. Until an hour is counted anew its documents are counted from the tables of truth
+(`dashboard.queries.tallies`), so a reader sees no delay.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ _DIMENSIONS = {
     "source": ("documents_now", "source", "id", "''", "1"),
 }
 _COLUMNS = """step, dimension, bucket, key, name, documents, mentions, stories, publishers, weight, toned,
-    positive, neutral, negative, expires_on, version"""
+    positive, neutral, negative, lowest, highest, expires_on, version"""
 _COUNT = """
 INSERT INTO tallies ({columns})
 WITH bucket_of.1 AS step, bucket_of.2 AS bucket
 SELECT step, '{dimension}', bucket, {key} AS key, {name}, uniqExact({id}), count(),
     uniqState(cityHash64({story})), uniqState(cityHash64({publisher})),
     sum({weight}), sum(sentiment_score * {weight}),
-    countIf(sentiment = 'positive'), countIf(sentiment = 'neutral'), countIf(sentiment = 'negative'),
+    countIf(sentiment = 'positive'), countIf(sentiment = 'neutral'), countIf(sentiment = 'negative'), 0, 0,
     if(step = 'minute', toDate(bucket) + {minute_days}, toDate('2149-06-06')), {{version:UInt64}}
 FROM {table} ARRAY JOIN [
     ('minute', toDateTime64(toStartOfMinute(published_at), 3, 'Asia/Shanghai')),
@@ -44,15 +45,37 @@ WHERE published_at >= fromUnixTimestamp({{first:UInt32}}) AND published_at < fro
     AND (step = 'hour' OR toDate(published_at) >= {{minutes_from:Date}})
 GROUP BY step, bucket, key
 """
+# Where documents came from and what produced them, the parts of a key divided by tabs.
+_TRACE = """
+INSERT INTO tallies (step, dimension, bucket, key, documents, lowest, highest, version)
+SELECT 'hour', of.1, toDateTime64(toStartOfHour(published_at), 3, 'Asia/Shanghai') AS bucket,
+    arrayStringConcat(of.2, '\t'), count(), min(of.3), max(of.3), {version:UInt64}
+FROM documents FINAL ARRAY JOIN [
+    ('log', [toString(epoch), toString(topic), toString(`partition`)], `offset`),
+    ('versions', [toString(model_version), toString(taxonomy_version), toString(securities_version),
+        toString(code_version)], toUInt64(toUnixTimestamp64Milli(analysed_at)))
+] AS of
+WHERE published_at >= fromUnixTimestamp({first:UInt32}) AND published_at < fromUnixTimestamp({end:UInt32})
+    AND toUnixTimestamp(toStartOfHour(published_at)) IN {hours:Array(UInt32)}
+GROUP BY of.1, of.2, bucket
+"""
 _ADD = f"""
 INSERT INTO tallies ({_COLUMNS})
 SELECT 'day', dimension, toDateTime64(toStartOfDay(bucket), 3, 'Asia/Shanghai') AS day, key, argMax(name, bucket),
     sum(documents), sum(mentions), uniqMergeState(stories), uniqMergeState(publishers), sum(weight), sum(toned),
-    sum(positive), sum(neutral), sum(negative), toDate('2149-06-06'), {{version:UInt64}}
+    sum(positive), sum(neutral), sum(negative), min(lowest), max(highest), toDate('2149-06-06'), {{version:UInt64}}
 FROM tallies FINAL
 WHERE step = 'hour' AND bucket >= fromUnixTimestamp({{first:UInt32}}) AND bucket < fromUnixTimestamp({{end:UInt32}})
     AND toDate(bucket) IN {{days:Array(Date)}}
 GROUP BY dimension, day, key
+"""
+_MENTIONS = """
+INSERT INTO tallies (step, dimension, bucket, mentions, version)
+SELECT 'day', 'all', toDateTime64(toStartOfDay(bucket), 3, 'Asia/Shanghai') AS day, sum(mentions), {version:UInt64}
+FROM tallies FINAL
+WHERE step = 'hour' AND dimension = 'security' AND bucket >= fromUnixTimestamp({first:UInt32})
+    AND bucket < fromUnixTimestamp({end:UInt32}) AND toDate(bucket) IN {days:Array(Date)}
+GROUP BY day
 """
 _BURY = """
 INSERT INTO tallies (step, dimension, bucket, key, expires_on, version, is_deleted)
@@ -83,6 +106,6 @@ def refresh(client: Client, hours: Sequence[int], now: Reach) -> None:
                 story=story(id_), publisher=PUBLISHER, minute_days=MINUTE_DAYS,
             )  # fmt: skip
             client.command(sql, parameters=values)
-        for sql in (_BURY.format(of=_OF_HOURS), _ADD, _BURY.format(of=_OF_DAYS)):
+        for sql in (_TRACE, _BURY.format(of=_OF_HOURS), _ADD, _MENTIONS, _BURY.format(of=_OF_DAYS)):
             client.command(sql, parameters=values)
     note(client, NOTES, now.reached, now.version)

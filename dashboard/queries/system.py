@@ -23,15 +23,13 @@ STORED = """(
 
 
 def totals() -> Query:
-    """How many documents are held, and how many themes they have, by the tallies, which are seconds behind."""
+    """How many documents and mentions are held, and how many themes documents have, by the tallies, which are seconds
+    behind."""
     return query("""
-SELECT sumIf(t.documents, dimension = 'source') AS documents, sumIf(t.documents, dimension = 'theme') AS document_themes
-FROM tallies AS t FINAL WHERE step = 'day' AND dimension IN ('source', 'theme')""")
-
-
-def mentions() -> Query:
-    """How many mentions are held: of every security by the day, so worth keeping for minutes."""
-    return query("SELECT sum(mentions) AS mentions FROM tallies FINAL WHERE step = 'day' AND dimension = 'security'")
+SELECT sumIf(t.documents, dimension = 'source') AS documents,
+       sumIf(t.documents, dimension = 'theme') AS document_themes,
+       sumIf(t.mentions, dimension = 'all') AS mentions
+FROM tallies AS t FINAL WHERE step = 'day' AND dimension IN ('source', 'theme', 'all')""")
 
 
 def pulse() -> Query:
@@ -69,11 +67,13 @@ GROUP BY at, source ORDER BY at, source""")
 
 
 def offsets() -> Query:
-    """By log partition: rows held, the highest offset, and how many offsets are absent (dead letters explain some)."""
+    """By log partition: documents held, the lowest and highest offset, and how many offsets between them are absent
+    (dead letters explain some); seconds behind."""
     return query("""
-SELECT epoch, topic, `partition`, count() AS held, min(`offset`) AS lowest, max(`offset`) AS highest,
-       highest - lowest + 1 - held AS absent
-FROM documents FINAL GROUP BY epoch, topic, `partition` ORDER BY epoch, topic, `partition`""")
+SELECT place[1] AS epoch, place[2] AS topic, toUInt16(place[3]) AS `partition`, sum(documents) AS held,
+       min(t.lowest) AS lowest, max(t.highest) AS highest, highest - lowest + 1 - held AS absent
+FROM (SELECT splitByChar('\t', key) AS place, * FROM tallies FINAL WHERE step = 'day' AND dimension = 'log') AS t
+GROUP BY place ORDER BY epoch, topic, `partition`""")
 
 
 def dead() -> Query:
@@ -128,10 +128,13 @@ FROM source_health AS h WHERE checked_at > now() - INTERVAL 1 DAY GROUP BY sourc
 
 
 def versions() -> Query:
+    """Which versions of model and data gave how many documents, analysed since and until when; seconds behind."""
     return query("""
-SELECT model_version, taxonomy_version, securities_version, code_version, count() AS documents,
-       min(analysed_at) AS since, max(analysed_at) AS until
-FROM documents FINAL GROUP BY ALL ORDER BY until DESC""")
+SELECT of[1] AS model_version, of[2] AS taxonomy_version, of[3] AS securities_version, of[4] AS code_version,
+       sum(t.documents) AS documents, fromUnixTimestamp64Milli(toInt64(min(lowest)), 'Asia/Shanghai') AS since,
+       fromUnixTimestamp64Milli(toInt64(max(highest)), 'Asia/Shanghai') AS until
+FROM (SELECT splitByChar('\t', key) AS of, * FROM tallies FINAL WHERE step = 'day' AND dimension = 'versions') AS t
+GROUP BY of ORDER BY until DESC""")
 
 
 def storage() -> Query:

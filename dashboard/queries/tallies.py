@@ -32,6 +32,13 @@ _SOURCES: dict[str, tuple[Table, str, str, str]] = {
     "security": ("mentions", "code", "document_id", "relevance"),
     "source": ("documents", "source", "id", "1"),
 }
+_TONES = {
+    "weight": "sum(toFloat64({weight}))",
+    "toned": "sum(sentiment_score * {weight})",
+    "positive": "countIf(sentiment = 'positive')",
+    "neutral": "countIf(sentiment = 'neutral')",
+    "negative": "countIf(sentiment = 'negative')",
+}
 N = {"raw": "sum(documents)", "story": "uniqMerge(stories)", "publisher": "uniqMerge(publishers)"}  # by basis
 TONE = "sum(toned) / greatest(sum(weight), 1e-3)"
 
@@ -68,13 +75,16 @@ def counts(
     FROM tallies FINAL
     WHERE dimension = '{dimension}'{only} AND ({kept})""")
     if spans[TRUTH] or not parts:
+        rows = as_corrected(table, scope.amended(history))
+        tones = {name: sql.format(weight=weight) for name, sql in _TONES.items()}
+        if table == "mentions" and not scope.amended(history):  # the same in the order of time
+            rows, key, id_ = "documents FINAL ARRAY JOIN companies AS company", "company.code", "id"
+            tones = {name: f"sum(company.{name})" for name in _TONES}
         parts.append(f"""
     SELECT toString({key}) AS key, {label.replace("moment", "published_at")} AS label, uniqExact({id_}) AS documents,
            uniqState(cityHash64({story(id_)})) AS stories, uniqState(cityHash64({PUBLISHER})) AS publishers,
-           sum(toFloat64({weight})) AS weight,
-           sum(sentiment_score * {weight}) AS toned, countIf(sentiment = 'positive') AS positive,
-           countIf(sentiment = 'neutral') AS neutral, countIf(sentiment = 'negative') AS negative
-    FROM {as_corrected(table, scope.amended(history))}
+           {", ".join(f"{sql} AS {name}" for name, sql in tones.items())}
+    FROM {rows}
     WHERE {_within("published_at", spans[TRUTH])}{only.replace("key", key)}
     GROUP BY key, label""")
     return "(" + "\n    UNION ALL".join(parts) + "\n)"

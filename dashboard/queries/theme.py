@@ -49,14 +49,19 @@ GROUP BY theme, at ORDER BY theme, at""",
 
 def securities(scope: Scope, theme: str) -> Query:
     """Securities mentioned in the theme's documents: count, share of the theme's count, tone towards each."""
+    told, id_ = now("mentions", scope), "document_id"
+    tone = "sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001)"
+    if not scope.amended():  # the same in the order of time
+        told, id_ = "documents FINAL ARRAY JOIN companies.code AS code, companies AS company", "id"
+        tone = "sum(company.toned) / greatest(sum(company.weight), 0.001)"
     return query(
         f"""
 WITH (
     SELECT {counted(scope.basis)} FROM {now("document_themes", scope)} WHERE theme = {{theme:String}} AND {WINDOW}
 ) AS whole
-SELECT code, {counted(scope.basis)} AS n, n / greatest(whole, 1) AS share,
-       sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001) AS tone, max(published_at) AS last
-FROM {now("mentions", scope)}
+SELECT code, {counted(scope.basis, id_)} AS n, n / greatest(whole, 1) AS share,
+       {tone} AS tone, max(published_at) AS last
+FROM {told}
 WHERE {MOMENTS} AND has(themes, {{theme:String}}) AND {WINDOW}
 GROUP BY code ORDER BY n DESC, code LIMIT 50""",
         **windowed(scope, theme=theme),

@@ -35,7 +35,7 @@ ORDER BY published_at DESC LIMIT 100""",
 FROM mentions AS m FINAL
 WHERE m.sentiment = 'negative' AND m.relevance > 0.5
 ORDER BY m.sentiment_score LIMIT 100""",
-    "sql_example_offsets": """SELECT epoch, topic, `partition`, uniqExact(`offset`) AS held,
+    "sql_example_offsets": """SELECT epoch, topic, `partition`, count() AS held,
        max(`offset`) + 1 - min(`offset`) AS expected
 FROM documents FINAL GROUP BY ALL ORDER BY ALL""",
 }

@@ -22,7 +22,6 @@ from dashboard.views import dead
 from models.trading import SHANGHAI
 
 SECONDS = 5
-MANY = 1_000_000  # documents; counting their mentions takes long, and a few more hardly show
 
 
 def page() -> None:
@@ -43,7 +42,6 @@ def page() -> None:
 def _now() -> None:
     """Totals, kept fresh."""
     total = rows(read(sql.totals()))[0] | rows(read(sql.pulse(), fresh=True))[0]
-    total |= rows(read(sql.mentions(), kept=total["documents"] > MANY))[0]
     now = datetime.now(SHANGHAI)
     unsent = html(
         '<span class="{c}">{t}</span>',
@@ -149,7 +147,7 @@ def _sources() -> None:
 
 def _offsets() -> None:
     query = sql.offsets()
-    table = read(query, kept=True)
+    table = read(query)
     with st.container(border=True):
         charts.head(say("offsets"), query, table, "offsets", say("offsets_note"))
         _listed(table, "offsets")
@@ -175,7 +173,7 @@ def _versions() -> None:
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
         query = sql.versions()
-        table = read(query, kept=True)
+        table = read(query)
         charts.head(say("versions"), query, table, "versions")
         _listed(table, "versions")
     with right:

@@ -79,13 +79,16 @@ FILL = {
     "documents": """
 INSERT INTO documents (id, source, kind, publisher, url, title, body, language, published_at, fetched_at, analysed_at,
     stored_at, story_id, novelty, copy_number, sentiment, sentiment_score, p_negative, p_neutral, p_positive, themes,
-    codes, model_version, taxonomy_version, securities_version, code_version, epoch, topic,
+    codes, companies, model_version, taxonomy_version, securities_version, code_version, epoch, topic,
     `partition`, `offset`, version)
 SELECT id, source, kind, publisher, concat('https://example.com/', toString(number)),
     arrayStringConcat(arrayMap(i -> {words}[1 + cityHash64(number, 100 + i) % {n_words}], range(5))),
     arrayStringConcat(arrayMap(i -> {words}[1 + cityHash64(number, 200 + i) % {n_words}], range(15))),
     'zh', published_at, published_at + 2, published_at + 3, published_at + 4, story_id, copy_number = 1, copy_number,
-    sentiment, score, (1 - score) / 2, 0, (1 + score) / 2, themes, codes, 'm1', 't1', 's1', 'c1', 'e1',
+    sentiment, score, (1 - score) / 2, 0, (1 + score) / 2, themes, codes,
+    arrayMap((code, place) -> (code, 1 / place, score / place, sentiment = 'positive', sentiment = 'neutral',
+        sentiment = 'negative'), codes, arrayEnumerate(codes)),
+    'm1', 't1', 's1', 'c1', 'e1',
     'fengxiang.documents', number % 4, intDiv(number, 4), 1
 FROM ({made})""",
     "mentions": """
@@ -292,12 +295,11 @@ def fixed_queries(span: Span, id_: str, story: str, at: datetime) -> dict[str, Q
         "document themes": documents.themes_of(place, id_),
         "document copies": documents.copies(story),
         "system totals": system.totals(),
-        "system mentions, kept": system.mentions(),
         "system pulse": system.pulse(),
         "system delays": system.delays(),
         "system stored": system.stored_steps(),
-        "system offsets, kept": system.offsets(),
-        "system versions, kept": system.versions(),
+        "system offsets": system.offsets(),
+        "system versions": system.versions(),
         "system storage": system.storage(),
     }
 

@@ -88,8 +88,10 @@ def test_without_corrections_the_views_are_the_tables(store: Corrected) -> None:
     for table in ("documents", "mentions", "document_themes"):
         columns = [row[:2] for row in store.reader.query(f"DESCRIBE {table}").result_rows]
         shown = [row[:2] for row in store.reader.query(f"DESCRIBE {table}_now").result_rows]
+        columns = [column for column in columns if column[0] != "companies"]  # which says what `mentions_now` does
         assert shown == [*columns, ("corrected", "Bool")]
-        rows = store.reader.query(f"SELECT * FROM {table} FINAL ORDER BY ALL").result_rows
+        named = ", ".join(f"`{name}`" for name, _ in columns)
+        rows = store.reader.query(f"SELECT {named} FROM {table} FINAL ORDER BY ALL").result_rows
         now = store.reader.query(f"SELECT * EXCEPT corrected FROM {table}_now ORDER BY ALL").result_rows
         assert rows and now == rows
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import msgspec
 import pytest
 
-from models.records import Analyst, Mention, Recommendation, Report, ThemeScore
+from models.records import Analyst, Mention, Recommendation, Report, Sentiment, ThemeScore
 from stream.records import AnalysedDocument, Origin
 from stream.rows import Rows, columns, distinct, moment_of, version_of
 from tests.stream.stack import make_document
@@ -67,6 +67,22 @@ def test_one_mention_a_place_and_security() -> None:
         [mention("A.SH", 5, 0.4), mention("A.SH", 5, 0.9), mention("B.SH", 5, 0.1), mention("A.SH", 1, 0.1)]
     )
     assert [(m.code, m.start, m.confidence) for m in kept] == [("A.SH", 1, 0.1), ("A.SH", 5, 0.9), ("B.SH", 5, 0.1)]
+
+
+def test_a_document_says_what_its_mentions_say_of_each_company() -> None:
+    message = analysed()
+    good, bad = (Sentiment(label, score, {}) for label, score in (("positive", 0.5), ("negative", -1.0)))
+    told = [
+        msgspec.structs.replace(mention("A.SH", 1, 0.9), sentiment=good, relevance=0.6),
+        msgspec.structs.replace(mention("A.SH", 5, 0.9), sentiment=bad, relevance=0.2),
+        msgspec.structs.replace(mention("A.SH", 5, 0.4), sentiment=good),  # the same place, less sure
+        mention("B.SH", 9, 0.9),
+    ]
+    rows = Rows()
+    rows.add(msgspec.structs.replace(message, analysis=msgspec.structs.replace(message.analysis, mentions=tuple(told))))
+    a, b = rows.tables["documents"][0]["companies"]
+    assert a == ("A.SH", pytest.approx(0.8), pytest.approx(0.1), 1, 0, 1)
+    assert b == ("B.SH", 1, 0, 0, 1, 0)
 
 
 def test_a_theme_given_twice_counts_once_with_the_higher_score() -> None:

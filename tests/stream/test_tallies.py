@@ -42,7 +42,27 @@ def truth(client: Client, dimension: str, step: str) -> list[tuple[Any, ...]]:
     return list(client.query(sql).result_rows)
 
 
+VERSIONS = "model_version, taxonomy_version, securities_version, code_version"
+TRACES = {
+    "log": ("epoch, topic, `partition`", "`offset`"),
+    "versions": (VERSIONS, "toUnixTimestamp64Milli(analysed_at)"),
+}
+
+
 def check(client: Client, steps: tuple[str, ...] = tuple(BEGIN)) -> None:
+    for dimension, (columns, measure) in TRACES.items():
+        held = f"""
+            SELECT key, toUnixTimestamp(bucket), documents, lowest, highest FROM tallies FINAL
+            WHERE dimension = '{dimension}' AND step = 'day' ORDER BY ALL"""
+        right = f"""
+            SELECT concatWithSeparator('\t', {columns}) AS key, toUnixTimestamp(toStartOfDay(published_at)) AS begin,
+                count(), min({measure}), max({measure})
+            FROM documents FINAL GROUP BY key, begin ORDER BY ALL"""
+        assert client.query(held).result_rows == client.query(right).result_rows, dimension
+    held = "SELECT toUnixTimestamp(bucket), mentions FROM tallies FINAL WHERE dimension = 'all' ORDER BY ALL"
+    day = "toUnixTimestamp(toStartOfDay(published_at)) AS day"
+    right = f"SELECT {day}, count() FROM mentions_now GROUP BY day ORDER BY ALL"
+    assert client.query(held).result_rows == client.query(right).result_rows
     for dimension in TRUTH:
         for step in steps:
             assert kept(client, dimension, step) == truth(client, dimension, step), (dimension, step)
