@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
@@ -16,7 +17,7 @@ from dashboard import client, queries, state
 from dashboard.blocks import empty
 from dashboard.client import StoreError, held, read
 from dashboard.panel import panel
-from dashboard.queries import tallies
+from dashboard.queries import documents, tallies
 from dashboard.query import Query
 from dashboard.scope import Scope, Tallied
 from dashboard.text import say
@@ -86,6 +87,15 @@ def corrected() -> frozenset[int] | None:
     """The hours of what readers corrected; None where they are too many to tell."""
     hours = held.read(queries.untallied()).iloc[0]["corrected"]
     return frozenset(int(hour) for hour in hours) if len(hours) <= queries.MOST_HOURS else None
+
+
+def place(value: str, by: Literal["id", "story_id"]) -> Scope | None:
+    """When the documents with an id, or of a story, were published; None where there are none."""
+    found = client.rows(read(documents.place(value, by))) if value else []
+    if not found:
+        return None
+    until = found[0]["last"] + timedelta(milliseconds=1)
+    return Scope(found[0]["first"], until, corrected=None if found[0]["corrected"] else frozenset())
 
 
 def busy_preset(newest: datetime, counted: Tallied | None) -> str:

@@ -6,6 +6,7 @@ the same keys with a higher version; keys that it no longer has are written once
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -275,15 +276,13 @@ def _companies(analysis: Analysis) -> list[tuple[str, float, float, int, int, in
     of: dict[str, list[Mention]] = {code: [] for code in _codes(analysis)}
     for mention in distinct(analysis.mentions):
         of[mention.code].append(mention)
-    return [
-        (
-            code,
-            sum(m.relevance for m in mentions),
-            sum(m.relevance * m.sentiment.score for m in mentions),
-            *(sum(m.sentiment.label == tone for m in mentions) for tone in ("positive", "neutral", "negative")),
-        )
-        for code, mentions in of.items()
-    ]
+    found = []
+    for code, mentions in of.items():
+        tones = Counter(m.sentiment.label for m in mentions)
+        weight = sum(m.relevance for m in mentions)
+        toned = sum(m.relevance * m.sentiment.score for m in mentions)
+        found.append((code, weight, toned, tones["positive"], tones["neutral"], tones["negative"]))
+    return found
 
 
 def _probabilities(probabilities: dict[str, float]) -> Row:

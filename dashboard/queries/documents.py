@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from dashboard.queries import WINDOW, moments, now, windowed
 from dashboard.query import Query, query
@@ -112,15 +112,15 @@ def sources() -> Query:
     return query("SELECT DISTINCT source FROM documents ORDER BY source")
 
 
-def place(id_: str) -> Query:
-    """First and last moment at which a document is or was held (no row: it isn't), and whether there was a correction,
-    by the index over ids, which every part of the table is asked for."""
+def place(value: str, by: Literal["id", "story_id"] = "id") -> Query:
+    """First and last moment at which a document, or a story's, is or was held (no row: it isn't), and whether there was
+    a correction, by the index over ids or stories, which every part of the table is asked for."""
     return query(
-        """
+        f"""
 SELECT min(published_at) AS first, max(published_at) AS last,
        max(published_at IN (SELECT published_at FROM feedback)) AS corrected
-FROM documents WHERE id = {id:String} HAVING count() > 0""",
-        id=id_,
+FROM documents WHERE {by} = {{value:String}} HAVING count() > 0""",
+        value=value,
     )
 
 
@@ -161,16 +161,15 @@ WHERE {WINDOW} AND document_id = {{id:String}} ORDER BY score DESC""",
     )
 
 
-def copies(story: str) -> Query:
-    """The documents of one story, the first one first."""
+def copies(scope: Scope, story: str) -> Query:
+    """The documents of one story, the first one first; `scope`: where they lie."""
     return query(
         f"""
 SELECT {COLUMNS}
-FROM documents_now
-WHERE story_id = {{story:String}}
-  AND published_at IN (SELECT published_at FROM documents WHERE story_id = {{story:String}})
+FROM {now("documents", scope)}
+WHERE {WINDOW} AND story_id = {{story:String}}
 ORDER BY published_at, copy_number, id LIMIT 200""",
-        story=story,
+        **windowed(scope, story=story),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 
 import streamlit as st
@@ -17,13 +16,12 @@ from dashboard.queries import documents as sql
 from dashboard.queries import feedback
 from dashboard.query import clock
 from dashboard.safe import html, join, marked, plain
-from dashboard.scope import Scope
 from dashboard.text import number, say, theme_ids, theme_name
 
 
 def page() -> None:
     id_ = str(st.query_params.get("id", ""))
-    scope = place(id_)
+    scope = frame.place(id_, "id")
     if scope:
         ahead(sql.mentions_of(scope, id_), sql.themes_of(scope, id_))
     found = rows(read(sql.whole(scope, id_))) if scope else []
@@ -41,15 +39,6 @@ def page() -> None:
             lists.corrections(fixed, document["published_at"], "corrections", titles=False)
             _instead(fixed, names)
         _copies(document, names)
-
-
-def place(id_: str) -> Scope | None:
-    """Where a document lies; None where there is none."""
-    held = rows(read(sql.place(id_))) if id_ else []
-    if not held:
-        return None
-    until = held[0]["last"] + timedelta(milliseconds=1)
-    return Scope(held[0]["first"], until, corrected=None if held[0]["corrected"] else frozenset())
 
 
 def _spans(field: str, mentions: list[dict[str, Any]], themes: list[dict[str, Any]]) -> list[tuple[int, int, str]]:
@@ -193,7 +182,8 @@ def _why(mention: dict[str, Any]) -> str:
 def _copies(document: dict[str, Any], names: dict[str, str]) -> None:
     """The same story elsewhere."""
     story = document["story_id"]
-    others = [r for r in rows(read(sql.copies(story))) if r["id"] != document["id"]] if story else []
+    scope = frame.place(story, "story_id")
+    others = [r for r in rows(read(sql.copies(scope, story))) if r["id"] != document["id"]] if scope else []
     if others:
         items = join(blocks.item(row, names, document["published_at"]) for row in others[:8])
         title = link("stories", say("same_story", n=len(others)), story=story)

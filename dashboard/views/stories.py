@@ -50,7 +50,8 @@ def page() -> None:
 
 def _one(story: str, names: dict[str, str], view: frame.View) -> None:
     """One story: its first text, when each publisher took it up, and all its copies."""
-    query = sql.copies(story)
+    scope = frame.place(story, "story_id")
+    query = sql.copies(scope or view.scope, story)
     table = read(query)
     back = link("stories", say("back_to_stories"), css="fx-chip")
     if table.empty:

@@ -1,7 +1,8 @@
 """The store at size: `python -m tests.bench.bench_store [--mentions 1e6,1e7,1e8] [--days 730] [--runs 20]`.
 
 Starts the embedded ClickHouse on a free port and a folder that is deleted afterwards (`--folder` keeps it, for another
-run on the same day), and grows it in place to each number of mentions. Per size it prints the speed of filling, bytes a
+run on the same day), and grows it in place to each number of mentions. Months before the last are then merged, which a
+store does by itself once nothing was added to them for a day. Per size it prints the speed of filling, bytes a
 row, memory, parts and merges, and the times of the pages' queries and of the documented views; * marks a page's
 default window, ! a p95 above 200 ms. At the end, counting by the tables of truth beside the tallies.
 
@@ -174,6 +175,17 @@ def grow(client: Client, span: Span, done: int, total: int) -> dict[str, tuple[i
     return filled | {"tallies": (rows_of(client, "tallies") - before, seconds)}
 
 
+def merge_old(client: Client, span: Span) -> float:
+    """Make one part of every month before the last, as a store does within a day; seconds."""
+    began = time.monotonic()
+    last = f"{span.end:%Y%m}"
+    for table in FILLED:
+        sql = f"SELECT DISTINCT partition FROM system.parts WHERE active AND table = '{table}' AND partition < '{last}'"
+        for (month,) in client.query(sql).result_rows:
+            client.command(f"OPTIMIZE TABLE {table} PARTITION {month} FINAL SETTINGS optimize_skip_merged_partitions = 1")
+    return time.monotonic() - began
+
+
 def rows_of(client: Client, table: str) -> int:
     return int(client.query(f"SELECT count() FROM {table}").result_rows[0][0])
 
@@ -293,7 +305,8 @@ def fixed_queries(span: Span, id_: str, story: str, at: datetime) -> dict[str, Q
         "document whole": documents.whole(place, id_),
         "document mentions": documents.mentions_of(place, id_),
         "document themes": documents.themes_of(place, id_),
-        "document copies": documents.copies(story),
+        "document place of story": documents.place(story, "story_id"),
+        "document copies": documents.copies(replace(place, start=at - timedelta(days=3), end=at + timedelta(3)), story),
         "system totals": system.totals(),
         "system pulse": system.pulse(),
         "system delays": system.delays(),
@@ -413,6 +426,7 @@ def main() -> None:
                 print(f"\n{size:,.0f} mentions over {arguments.days} days", flush=True)
                 filled = grow(writer, span, done, total) if total > done else {}
                 settle(writer, 120)
+                print(f"  months before the last merged in {merge_old(writer, span):,.0f} s")
                 print_size(server, writer, filled)
                 print_queries(reader, span, arguments.runs)
                 print_alternative(reader, span.end, arguments.days)
