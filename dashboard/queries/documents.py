@@ -70,27 +70,28 @@ def _contains(column: str, word: str, name: str) -> str:
 def listed(scope: Scope, filter_: Filter, order: str = "newest", limit: int = 30, offset: int = 0) -> Query:
     """Documents that pass the filter, with the passage around the first word that is searched for.
 
-    The first ones are found without their texts, and among those of no correction's moment, where a document is as it
-    was stored; those of such a moment are all looked at.
+    The first ones are found without their texts. Where something was corrected, they are found among those of no
+    correction's moment, where a document is as it was stored, and those of such a moment are all looked at.
     """
     where, values = conditions(filter_)
-    plain, _ = conditions(filter_, narrowed=False)
     passage = ""
     if filter_.text.split():
         place = "positionCaseInsensitiveUTF8(body, {w0:String})"
         passage = f",\n       substringUTF8(body, toUInt64(greatest(toInt64({place}) - 40, 1)), 140) AS passage"
+    apart = looked_at = ""
+    if scope.amended():
+        apart = " AND published_at NOT IN (SELECT published_at FROM feedback)"
+        looked_at = f"""
+    OR published_at IN (SELECT published_at FROM feedback WHERE {WINDOW}){conditions(filter_, narrowed=False)[0]}"""
     return query(
         f"""
 SELECT {COLUMNS}{passage}
 FROM {now("documents", scope)}
-WHERE (
-    (published_at, id) IN (
+WHERE (published_at, id) IN (
         SELECT published_at, id FROM documents FINAL
-        WHERE {WINDOW}{where} AND published_at NOT IN (SELECT published_at FROM feedback)
+        WHERE {WINDOW}{where}{apart}
         ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} + {{offset:UInt32}}
-    )
-    OR published_at IN (SELECT published_at FROM feedback WHERE {WINDOW})
-){plain}
+    ){looked_at}
 ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}""",
         **windowed(scope, limit=limit, offset=offset, **values),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboard.queries import BACK, IN_BACK, WINDOW, bucket, counted, moments, now, windowed, with_history
-from dashboard.queries.tallies import counts
+from dashboard.queries.tallies import counts, whole_days
 from dashboard.query import Query, query
 from dashboard.scope import Scope
 
@@ -33,19 +33,20 @@ GROUP BY back ORDER BY back""",
 
 
 def life(whole: Scope, code: str) -> Query:
-    """First and last mention ever, and how many documents, given all times: the counts say on which days to look, and
-    those are enough to see how else it is written."""
+    """First and last mention ever, and how many documents, given all times: the tallies of whole days say on which days
+    to look, and those are enough to see how else it is written; days that aren't tallied are looked at."""
+    kept, rest = whole_days(whole)
     return query(
         f"""
 WITH (
-    SELECT (min(label), max(label), sum(documents))
-    FROM {counts(whole, "security", "toStartOfDay(moment)", only="key = {code:String}")}
+    SELECT (min(bucket), max(bucket), sum(documents)) FROM tallies FINAL
+    WHERE step = 'day' AND dimension = 'security' AND key = {{code:String}} AND {kept}
 ) AS held
-SELECT min(published_at) AS first, max(published_at) AS last, held.3 AS n,
+SELECT min(published_at) AS first, max(published_at) AS last, held.3 + uniqExactIf(document_id, {rest}) AS n,
        argMin(document_id, published_at) AS first_id, groupUniqArray(10)(surface) AS surfaces
 FROM {now("mentions", whole)}
 WHERE code = {{code:String}} AND (published_at >= held.1 AND published_at < held.1 + INTERVAL 1 DAY
-      OR published_at >= held.2 AND published_at < held.2 + INTERVAL 1 DAY)""",
+      OR published_at >= held.2 AND published_at < held.2 + INTERVAL 1 DAY OR {rest})""",
         code=code,
     )
 

@@ -90,6 +90,14 @@ def counts(
     return "(" + "\n    UNION ALL".join(parts) + "\n)"
 
 
+def whole_days(scope: Scope) -> tuple[str, str]:
+    """Conditions that divide the window: on the `bucket` of the days that the tallies hold, and on the `published_at`
+    of the rest."""
+    spans = cut(scope, 0, 0)
+    rest = sorted(span for step, found in spans.items() if step != "day" for span in found)
+    return _within("bucket", spans["day"]), _within("published_at", rest)
+
+
 @lru_cache(maxsize=500)
 def cut(scope: Scope, first: int, last: int, finest: int = DAY) -> dict[str, list[Span]]:
     """The spans of each step, and those of the truth, of the windows numbered so (0: now, 1: the one before)."""
@@ -144,7 +152,7 @@ def _within(column: str, spans: list[Span]) -> str:
             first = f"toDateTime64({_time(run[0][0])}, 3, 'Asia/Shanghai')"
             term += f" AND modulo(dateDiff('millisecond', {first}, {column}), {period}) < {length}"
         terms.append(term)
-    return "(" + " OR ".join(terms) + ")"
+    return "(" + " OR ".join(terms) + ")" if terms else "false"
 
 
 def _runs(spans: list[Span]) -> list[list[Span]]:

@@ -31,3 +31,5 @@ ALTER TABLE document_themes MODIFY SETTING min_age_to_force_merge_seconds = 8640
 ALTER TABLE tallies MODIFY SETTING min_age_to_force_merge_seconds = 86400, min_age_to_force_merge_on_partition_only = 1;
 
 ALTER TABLE trends MODIFY SETTING min_age_to_force_merge_seconds = 86400, min_age_to_force_merge_on_partition_only = 1;
+
+ALTER TABLE stories MODIFY SETTING min_age_to_force_merge_seconds = 86400, min_age_to_force_merge_on_partition_only = 1;
