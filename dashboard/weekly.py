@@ -109,8 +109,8 @@ def digest(week: str, first: datetime, names: dict[str, str], read: Read, langua
     week = week_of(start)
     scope = Scope(start, end, "custom", "raw")
     previous = scope.usual_windows(first)[:1]
-    head, told = read(overview.headline(scope)), read(overview.movers(scope))
-    before = read(overview.before(scope, list(told["code"])))
+    head, told = read(overview.headline(scope, previous)), read(overview.movers(scope))
+    before = read(overview.before(scope, list(told["code"]), previous))
     total = baseline.compare(head, previous, "documents")
     with speaking(language):
         return Digest(
@@ -126,7 +126,7 @@ def digest(week: str, first: datetime, names: dict[str, str], read: Read, langua
             ),
             change=_change(total),
             tables=[
-                _themes(read(overview.themes(scope)), previous),
+                _themes(read(overview.themes(scope, previous)), previous),
                 _securities(baseline.movers(told, before, previous), bool(previous), names),
                 _stories(read(documents.stories(scope, documents.Filter(), "spread", 10))),
                 _advice(read(reports.recommended(scope))),

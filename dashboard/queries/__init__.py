@@ -113,17 +113,19 @@ def names(days: int = 0, *, tallied: bool = False) -> Query:
     """Short name of every security that was ever mentioned, or in so many days: the one on its newest mention.
 
     tallied: what is seconds old may be missing."""
-    lately = "AND published_at >= now() - INTERVAL {days:UInt32} DAY" if days else ""
-    seen = (
-        "SELECT key AS code, name, bucket AS published_at FROM tallies WHERE step = 'day' AND dimension = 'security'"
+    moment, where = (
+        ("bucket", "tallies WHERE step = 'day' AND dimension = 'security' AND")
         if tallied
-        else "SELECT code, name, published_at FROM mentions WHERE 1"
+        else ("published_at", "mentions WHERE")
     )
+    code = "key" if tallied else "code"
+    lately = f"AND {moment} >= now() - INTERVAL {{days:UInt32}} DAY" if days else ""
     return query(
         f"""
-SELECT code, argMax(name, published_at) AS name
+SELECT code, argMax(name, at) AS name
 FROM (
-    {seen} AND NOT is_deleted {lately}
+    SELECT toString({code}) AS code, argMax(name, {moment}) AS name, max({moment}) AS at
+    FROM {where} NOT is_deleted {lately} GROUP BY {code}
     UNION ALL
     SELECT correction, name, published_at FROM feedback FINAL WHERE kind = 'link' AND name != '' AND NOT undone
 )

@@ -78,20 +78,19 @@ def listed(scope: Scope, filter_: Filter, order: str = "newest", limit: int = 30
     if filter_.text.split():
         place = "positionCaseInsensitiveUTF8(body, {w0:String})"
         passage = f",\n       substringUTF8(body, toUInt64(greatest(toInt64({place}) - 40, 1)), 140) AS passage"
-    apart = looked_at = ""
+    first = f"""(published_at, id) IN (
+        SELECT published_at, id FROM documents FINAL
+        WHERE {WINDOW}{where}{" AND published_at NOT IN (SELECT published_at FROM feedback)" if scope.amended() else ""}
+        ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} + {{offset:UInt32}}
+    )"""
     if scope.amended():
-        apart = " AND published_at NOT IN (SELECT published_at FROM feedback)"
-        looked_at = f"""
-    OR published_at IN (SELECT published_at FROM feedback WHERE {WINDOW}){conditions(filter_, narrowed=False)[0]}"""
+        corrected = f"published_at IN (SELECT published_at FROM feedback WHERE {WINDOW})"
+        first = f"({first}\n    OR {corrected}){conditions(filter_, narrowed=False)[0]}"
     return query(
         f"""
 SELECT {COLUMNS}{passage}
 FROM {now("documents", scope)}
-WHERE (published_at, id) IN (
-        SELECT published_at, id FROM documents FINAL
-        WHERE {WINDOW}{where}{apart}
-        ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} + {{offset:UInt32}}
-    ){looked_at}
+WHERE {first}
 ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}""",
         **windowed(scope, limit=limit, offset=offset, **values),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,24 +14,24 @@ from dashboard.scope import Scope
 MOVERS = 300  # of the securities of the window, those most told of
 
 
-def headline(scope: Scope) -> Query:
-    """Documents, stories, publishers and tone of the window and of those before it: one row per `back`."""
+def headline(scope: Scope, earlier: Sequence[int]) -> Query:
+    """Documents, stories, publishers and tone of the window and of earlier ones: one row per `back`."""
     return query(
         f"""
 SELECT label AS back, {N["raw"]} AS documents, {N["story"]} AS stories, {N["publisher"]} AS publishers,
        {TONE} AS tone, sum(positive) AS positive, sum(negative) AS negative
-FROM {counts(scope, "source", back("moment"), history=True)}
+FROM {counts(scope, "source", back("moment"), earlier=earlier)}
 GROUP BY back ORDER BY back""",
         **with_history(scope),
     )
 
 
-def themes(scope: Scope) -> Query:
-    """Count and tone of every theme, one row per theme and `back`."""
+def themes(scope: Scope, earlier: Sequence[int]) -> Query:
+    """Count and tone of every theme in the window and in earlier ones, one row per theme and `back`."""
     return query(
         f"""
 SELECT key AS theme, label AS back, {N[scope.basis]} AS n, {TONE} AS tone
-FROM {counts(scope, "theme", back("moment"), history=True)}
+FROM {counts(scope, "theme", back("moment"), earlier=earlier)}
 GROUP BY theme, back ORDER BY theme, back""",
         **with_history(scope),
     )
@@ -52,12 +53,12 @@ FROM {counts(scope, "security", "0")}
 GROUP BY code HAVING n > 0 ORDER BY n DESC, code LIMIT {MOVERS}""")
 
 
-def before(scope: Scope, codes: list[str]) -> Query:
-    """How often these securities were told of in the windows before: one row per security and `back`."""
+def before(scope: Scope, codes: list[str], earlier: Sequence[int]) -> Query:
+    """How often these securities were told of in earlier windows: one row per security and `back`."""
     return query(
         f"""
 SELECT key AS code, label AS back, {N[scope.basis]} AS n
-FROM {counts(scope, "security", back("moment"), now=False, history=True, only="key IN {codes:Array(String)}")}
+FROM {counts(scope, "security", back("moment"), now=False, earlier=earlier, only="key IN {codes:Array(String)}")}
 GROUP BY code, back ORDER BY code, back""",
         **with_history(scope, codes=codes),
     )

@@ -10,6 +10,7 @@ aren't kept any more.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -54,18 +55,21 @@ def counts(
     label: str,
     *,
     now: bool = True,
-    history: bool = False,
+    earlier: Sequence[int] = (),
     finest: int = DAY,
     only: str = "",
 ) -> str:
     """A subquery's SQL: partial counts by `key` and `label`, to be grouped by them with `N`, `TONE` and `sum`.
 
-    label: SQL in which a row's time stands as `moment`; now: the window itself; history: the earlier ones; finest: the
-    longest steps that may be read, in milliseconds; only: a condition on `key`.
+    label: SQL in which a row's time stands as `moment`; now: the window itself; earlier: windows before it, by their
+    numbers, where the label is `back`; finest: the longest steps that may be read, in milliseconds; only: a condition
+    on `key`.
     """
     table, key, id_, weight = _SOURCES[dimension]
-    spans = cut(scope, 0 if now else 1, scope.history if history else 0, finest)
+    spans = cut(scope, 0 if now else 1, max(earlier, default=0), finest)
     only = f" AND {only}" if only else ""
+    if len(earlier) < max(earlier, default=0):  # sets of windows that aren't meant needn't be united
+        only += f" AND label IN {[0, *earlier]}"
     parts = []
     kept = " OR ".join(f"step = '{step}' AND {_within('bucket', spans[step])}" for step in STEPS if spans[step])
     if kept:
@@ -75,9 +79,9 @@ def counts(
     FROM tallies FINAL
     WHERE dimension = '{dimension}'{only} AND ({kept})""")
     if spans[TRUTH] or not parts:
-        rows = as_corrected(table, scope.amended(history))
+        rows = as_corrected(table, scope.amended(bool(earlier)))
         tones = {name: sql.format(weight=weight) for name, sql in _TONES.items()}
-        if table == "mentions" and not scope.amended(history):  # the same in the order of time
+        if table == "mentions" and not scope.amended(bool(earlier)):  # the same in the order of time
             rows, key, id_ = "documents FINAL ARRAY JOIN companies AS company", "company.code", "id"
             tones = {name: f"sum(company.{name})" for name in _TONES}
         parts.append(f"""

@@ -25,9 +25,9 @@ MOVERS = 12
 def page() -> None:
     view = frame.view()
     scope = view.scope
-    themes_query, steps_query = sql.themes(scope), sql.theme_steps(scope)
-    ahead(sql.headline(scope), steps_query)
     back = scope.usual_windows(view.first)
+    themes_query, steps_query = sql.themes(scope, back), sql.theme_steps(scope)
+    ahead(sql.headline(scope, back), steps_query)
     names = frame.names()
     themes = read(themes_query)
     cards = baseline.themes(themes, back, theme_ids())
@@ -60,7 +60,7 @@ def page() -> None:
 
 
 def _summary(view: frame.View, cards: list[baseline.ThemeRow], back: list[int]) -> None:
-    head = read(sql.headline(view.scope))
+    head = read(sql.headline(view.scope, back))
     documents = baseline.compare(head, back, "documents")
     stories = baseline.compare(head, back, "stories")
     tone, usual = baseline.now(head, "tone"), baseline.usual_tone(head, back)
@@ -139,7 +139,7 @@ def _movers(view: frame.View, back: list[int], names: dict[str, str]) -> None:
     told = read(query)
     codes = list(told["code"])
     ahead(of_themes := sql.top_themes(view.scope, codes))
-    found = baseline.movers(told, read(sql.before(view.scope, codes)), back)
+    found = baseline.movers(told, read(sql.before(view.scope, codes, back)), back)
     top_themes = read(of_themes).set_index("code")["themes"]
     found = found.assign(name=found["code"].map(names), top_themes=found["code"].map(top_themes))
     table = found[["code", "name", "n", "usual", "tone", "top_themes"]]

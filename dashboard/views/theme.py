@@ -23,7 +23,7 @@ def page() -> None:
     view = frame.view()
     scope, names = view.scope, frame.names()
     back = scope.usual_windows(view.first)
-    ranked = baseline.themes(read(overview.themes(scope)), back, theme_ids())
+    ranked = baseline.themes(read(overview.themes(scope, back)), back, theme_ids())
     theme = _choose(ranked)
     if not theme:
         return

@@ -42,6 +42,7 @@ from stream.tallies import NOTES, refresh
 from tests.fixtures.clickhouse import ClickHouseServer
 
 BAR = 200  # ms
+EVER = datetime(2000, 1, 1, tzinfo=ZONE)  # a store that is old enough to compare with all windows
 CODE = re.compile(r"[Cc]ode: (\d+)")  # 241: more memory than the reader may use, 396: more rows
 MENTIONS_A_DOCUMENT = 2.5
 BATCH = 400_000  # documents an insert, at most
@@ -259,11 +260,11 @@ def page_queries(code: str = "000012.SZ") -> dict[str, Callable[[Scope], Query]]
     codes = [f"{number:06}.SZ" for number in range(1, overview.MOVERS + 1)]
     word = documents.Filter(text="版号", themes=("game",))
     return {
-        "overview headline": overview.headline,
-        "overview themes": overview.themes,
+        "overview headline": lambda s: overview.headline(s, s.usual_windows(EVER)),
+        "overview themes": lambda s: overview.themes(s, s.usual_windows(EVER)),
         "overview theme_steps": overview.theme_steps,
         "overview movers": overview.movers,
-        "overview before": lambda s: overview.before(s, codes),
+        "overview before": lambda s: overview.before(s, codes, s.usual_windows(EVER)),
         "overview top_themes": lambda s: overview.top_themes(s, codes),
         "overview tone_steps": overview.tone_steps,
         "overview sources": overview.sources,

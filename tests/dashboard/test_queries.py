@@ -81,7 +81,7 @@ def test_extent(store: tuple[Client, list[AnalysedDocument]]) -> None:
 def test_headline_counts_every_window(store: tuple[Client, list[AnalysedDocument]], preset: str) -> None:
     client, messages = store
     scope = scope_of(messages, preset)
-    rows = {row["back"]: row for row in run(client, overview.headline(scope))}
+    rows = {row["back"]: row for row in run(client, overview.headline(scope, range(1, scope.history + 1)))}
     assert set(rows) == {k for k in range(scope.history + 1) if within(messages, scope, k)}
     for back, row in rows.items():
         inside = within(messages, scope, back)
@@ -100,7 +100,7 @@ def test_theme_counts(store: tuple[Client, list[AnalysedDocument]], basis: str) 
         for found in message.analysis.themes:
             inside[found.theme].append(message)
     expected = {name: counted(of_theme, basis) for name, of_theme in inside.items()}
-    now = {row["theme"]: row["n"] for row in run(client, overview.themes(scope)) if row["back"] == 0}
+    now = {row["theme"]: row["n"] for row in run(client, overview.themes(scope, [])) if row["back"] == 0}
     assert now == expected
     steps = run(client, overview.theme_steps(scope))
     if basis == "raw":
@@ -143,7 +143,7 @@ def test_security_counts_and_mentions(store: tuple[Client, list[AnalysedDocument
         by_code.update({m.code for m in message.analysis.mentions})
     movers = {row["code"]: row["n"] for row in run(client, overview.movers(scope))}
     assert movers == dict(by_code)
-    before = [(r["code"], r["back"], r["n"]) for r in run(client, overview.before(scope, list(by_code)))]
+    before = [(r["code"], r["back"], r["n"]) for r in run(client, overview.before(scope, list(by_code), range(1, 5)))]
     earlier = {(code, k): documents_of(within(messages, scope, k), code) for code in by_code for k in range(1, 5)}
     assert before == sorted((code, k, n) for (code, k), n in earlier.items() if n) and before
     code = by_code.most_common(1)[0][0]

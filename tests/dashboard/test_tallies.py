@@ -73,8 +73,8 @@ def ask(client: Client, made: Query) -> list[dict[str, Any]]:
 
 
 ASKED: dict[str, Callable[[Scope], Query]] = {
-    "headline": overview.headline,
-    "themes": overview.themes,
+    "headline": lambda scope: overview.headline(scope, range(1, scope.history + 1)),
+    "themes": lambda scope: overview.themes(scope, range(1, scope.history + 1)),
     "theme_steps": overview.theme_steps,
     "movers": overview.movers,
     "top_themes": lambda scope: overview.top_themes(scope, ["300364.SZ", "300413.SZ"]),
@@ -104,6 +104,24 @@ def test_counts_are_those_of_the_truth(
     if "back" in (truth or [{}])[0]:  # the edges of earlier windows are those of whole minutes or hours
         truth, found = ([row for row in rows if row["back"] == 0] for rows in (truth, found))
     assert found == truth and (truth or preset == "1h")
+
+
+@pytest.mark.parametrize("preset", ["today", "30d"])
+def test_some_earlier_windows_are_counted_as_among_all(
+    store: tuple[Client, Tallied, frozenset[int]], preset: str
+) -> None:
+    client, tallied, corrected = store
+    for known in ({}, {"tallied": tallied, "corrected": corrected}):
+        scope = replace(window(preset, NOW), **known)
+        for made in (
+            overview.headline,
+            overview.themes,
+            lambda scope, earlier: overview.before(scope, ["300364.SZ", "300413.SZ"], earlier),
+        ):
+            all_ = ask(client, made(scope, range(1, scope.history + 1)))
+            some = ask(client, made(scope, [1, 3]))
+            assert plain(some) == plain([row for row in all_ if row["back"] in (0, 1, 3)])
+            assert {row["back"] for row in some} >= ({1, 3} if preset == "today" else {1})
 
 
 def test_a_window_is_cut_without_gap_or_overlap() -> None:
