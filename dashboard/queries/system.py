@@ -72,7 +72,7 @@ def offsets() -> Query:
     return query("""
 SELECT place[1] AS epoch, place[2] AS topic, toUInt16(place[3]) AS `partition`, sum(documents) AS held,
        min(t.lowest) AS lowest, max(t.highest) AS highest, highest - lowest + 1 - held AS absent
-FROM (SELECT splitByChar('\t', key) AS place, * FROM tallies FINAL WHERE step = 'day' AND dimension = 'log') AS t
+FROM (SELECT splitByChar('\\t', key) AS place, * FROM tallies FINAL WHERE step = 'day' AND dimension = 'log') AS t
 GROUP BY place ORDER BY epoch, topic, `partition`""")
 
 
@@ -133,7 +133,7 @@ def versions() -> Query:
 SELECT of[1] AS model_version, of[2] AS taxonomy_version, of[3] AS securities_version, of[4] AS code_version,
        sum(t.documents) AS documents, fromUnixTimestamp64Milli(toInt64(min(lowest)), 'Asia/Shanghai') AS since,
        fromUnixTimestamp64Milli(toInt64(max(highest)), 'Asia/Shanghai') AS until
-FROM (SELECT splitByChar('\t', key) AS of, * FROM tallies FINAL WHERE step = 'day' AND dimension = 'versions') AS t
+FROM (SELECT splitByChar('\\t', key) AS of, * FROM tallies FINAL WHERE step = 'day' AND dimension = 'versions') AS t
 GROUP BY of ORDER BY until DESC""")
 
 
