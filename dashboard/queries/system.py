@@ -22,9 +22,14 @@ STORED = """(
 )"""
 
 
-def totals() -> Query:
-    """How many documents and mentions are held, and how many themes documents have, by the tallies, which are seconds
-    behind."""
+def totals(exact: bool = False) -> Query:
+    """How many documents and mentions are held, and how many themes documents have, by the tallies, which are behind
+    by seconds, or minutes after much came at once; `exact`: by the tables, as in the next two."""
+    if exact:
+        return query("""
+SELECT (SELECT count() FROM documents FINAL) AS documents,
+       (SELECT count() FROM document_themes FINAL) AS document_themes,
+       (SELECT count() FROM mentions FINAL) AS mentions""")
     return query("""
 SELECT sumIf(t.documents, dimension = 'source') AS documents,
        sumIf(t.documents, dimension = 'theme') AS document_themes,
@@ -66,9 +71,14 @@ WHERE stored_at > {STORED} - INTERVAL 1 HOUR
 GROUP BY at, source ORDER BY at, source""")
 
 
-def offsets() -> Query:
+def offsets(exact: bool = False) -> Query:
     """By log partition: documents held, the lowest and highest offset, and how many offsets between them are absent
-    (dead letters explain some); seconds behind."""
+    (dead letters explain some)."""
+    if exact:
+        return query("""
+SELECT epoch, topic, `partition`, count() AS held, min(`offset`) AS lowest, max(`offset`) AS highest,
+       highest - lowest + 1 - held AS absent
+FROM documents FINAL GROUP BY epoch, topic, `partition` ORDER BY epoch, topic, `partition`""")
     return query("""
 SELECT place[1] AS epoch, place[2] AS topic, toUInt16(place[3]) AS `partition`, sum(documents) AS held,
        min(t.lowest) AS lowest, max(t.highest) AS highest, highest - lowest + 1 - held AS absent
@@ -127,8 +137,13 @@ SELECT source, argMax(state, checked_at) AS state, max(checked_at) AS checked, m
 FROM source_health AS h WHERE checked_at > now() - INTERVAL 1 DAY GROUP BY source ORDER BY source""")
 
 
-def versions() -> Query:
-    """Which versions of model and data gave how many documents, analysed since and until when; seconds behind."""
+def versions(exact: bool = False) -> Query:
+    """Which versions of model and data gave how many documents, analysed since and until when."""
+    if exact:
+        return query("""
+SELECT model_version, taxonomy_version, securities_version, code_version, count() AS documents,
+       min(analysed_at) AS since, max(analysed_at) AS until
+FROM documents FINAL GROUP BY ALL ORDER BY until DESC""")
     return query("""
 SELECT of[1] AS model_version, of[2] AS taxonomy_version, of[3] AS securities_version, of[4] AS code_version,
        sum(t.documents) AS documents, fromUnixTimestamp64Milli(toInt64(min(lowest)), 'Asia/Shanghai') AS since,

@@ -274,11 +274,9 @@ def test_the_system_page_counts_what_is_held_and_what_is_absent(
     assert total["documents"] == len(messages) and total["mentions"] == sum(len(m.analysis.mentions) for m in messages)
     rows = run(client, system.offsets())
     assert sum(row["held"] for row in rows) == len(messages) and not any(row["absent"] for row in rows)
-    right = client.query(
-        "SELECT model_version, taxonomy_version, securities_version, code_version, count() AS documents,"
-        " min(analysed_at) AS since, max(analysed_at) AS until FROM documents FINAL GROUP BY ALL ORDER BY until DESC"
-    )
-    assert [tuple(row.values()) for row in run(client, system.versions())] == right.result_rows
+    assert sum(row["documents"] for row in run(client, system.versions())) == len(messages)
+    for made in (system.totals, system.offsets, system.versions):
+        assert run(client, made()) == run(client, made(exact=True)), made.__name__
     for made in (system.delays(), system.stored_steps(), system.columns()):
         assert run(client, made)
     for made in (system.dead(), system.health(), system.storage()):
