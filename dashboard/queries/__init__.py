@@ -32,6 +32,10 @@ def as_corrected(table: Table, amended: bool = True) -> str:
     return f"{table}_now" if amended else f"(SELECT *, false AS corrected FROM {table} FINAL) AS {table}_now"
 
 
+# What mentions say of each document and security, where nothing was corrected: `company` has the columns' sums.
+IN_ORDER_OF_TIME = "documents FINAL ARRAY JOIN companies AS company"
+
+
 def counted(basis: str, id_: str = "document_id") -> str:
     """The expression that counts documents, stories or publishers."""
     return {

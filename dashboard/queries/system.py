@@ -24,7 +24,7 @@ STORED = """(
 
 def totals(exact: bool = False) -> Query:
     """How many documents and mentions are held, and how many themes documents have, by the tallies, which are behind
-    by seconds, or minutes after much came at once; `exact`: by the tables, as in the next two."""
+    by seconds, or minutes after much came at once; `exact`: by the tables, as in `offsets` and `versions`."""
     if exact:
         return query("""
 SELECT (SELECT count() FROM documents FINAL) AS documents,

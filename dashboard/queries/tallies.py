@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from dashboard.queries import Table, as_corrected
+from dashboard.queries import IN_ORDER_OF_TIME, Table, as_corrected
 from dashboard.query import TIME, Query, clock, query
 from dashboard.scope import Scope, Tallied
 from models.trading import SHANGHAI
@@ -81,8 +81,8 @@ def counts(
     if spans[TRUTH] or not parts:
         rows = as_corrected(table, scope.amended(bool(earlier)))
         tones = {name: sql.format(weight=weight) for name, sql in _TONES.items()}
-        if table == "mentions" and not scope.amended(bool(earlier)):  # the same in the order of time
-            rows, key, id_ = "documents FINAL ARRAY JOIN companies AS company", "company.code", "id"
+        if table == "mentions" and not scope.amended(bool(earlier)):
+            rows, key, id_ = IN_ORDER_OF_TIME, "company.code", "id"
             tones = {name: f"sum(company.{name})" for name in _TONES}
         parts.append(f"""
     SELECT toString({key}) AS key, {label.replace("moment", "published_at")} AS label, uniqExact({id_}) AS documents,

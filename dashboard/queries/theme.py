@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from dashboard.queries import BACK, IN_BACK, WINDOW, bucket, counted, moments, now, windowed, with_history
+from dashboard.queries import (
+    BACK,
+    IN_BACK,
+    IN_ORDER_OF_TIME,
+    WINDOW,
+    bucket,
+    counted,
+    moments,
+    now,
+    windowed,
+    with_history,
+)
 from dashboard.query import Query, query
 from dashboard.scope import Scope
 
@@ -49,17 +60,17 @@ GROUP BY theme, at ORDER BY theme, at""",
 
 def securities(scope: Scope, theme: str) -> Query:
     """Securities mentioned in the theme's documents: count, share of the theme's count, tone towards each."""
-    told, id_ = now("mentions", scope), "document_id"
+    told, code, id_ = now("mentions", scope), "code", "document_id"
     tone = "sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001)"
-    if not scope.amended():  # the same in the order of time
-        told, id_ = "documents FINAL ARRAY JOIN companies.code AS code, companies AS company", "id"
+    if not scope.amended():
+        told, code, id_ = IN_ORDER_OF_TIME, "company.code", "id"
         tone = "sum(company.toned) / greatest(sum(company.weight), 0.001)"
     return query(
         f"""
 WITH (
     SELECT {counted(scope.basis)} FROM {now("document_themes", scope)} WHERE theme = {{theme:String}} AND {WINDOW}
 ) AS whole
-SELECT code, {counted(scope.basis, id_)} AS n, n / greatest(whole, 1) AS share,
+SELECT {code} AS code, {counted(scope.basis, id_)} AS n, n / greatest(whole, 1) AS share,
        {tone} AS tone, max(published_at) AS last
 FROM {told}
 WHERE {MOMENTS} AND has(themes, {{theme:String}}) AND {WINDOW}
