@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.client import Client
 from kafka import KafkaProducer
@@ -40,6 +40,13 @@ def make_document(number: int, **changes: Any) -> Document:
         "publisher": f"第{number % 7}报",
     }
     return Document(**{**values, **changes})
+
+
+class Place(NamedTuple):
+    """Of a message in its topic."""
+
+    partition: int
+    offset: int
 
 
 @dataclass
@@ -101,17 +108,18 @@ class Stack:
     def make_topics(self) -> None:
         create_topics(self.broker.servers, self.settings)
 
-    def send(self, documents: Iterable[Document]) -> None:
-        self.send_raw((document.id.encode(), encode(document)) for document in documents)
+    def send(self, documents: Iterable[Document]) -> list[Place]:
+        return self.send_raw((document.id.encode(), encode(document)) for document in documents)
 
-    def send_raw(self, messages: Iterable[tuple[bytes | None, bytes | None]], topic: str = DOCUMENTS) -> None:
+    def send_raw(self, messages: Iterable[tuple[bytes | None, bytes | None]], topic: str = DOCUMENTS) -> list[Place]:
+        """Where the log has each message, in their order."""
         producer = KafkaProducer(
             bootstrap_servers=self.broker.servers, batch_size=0, max_request_size=30_000_000, compression_type="gzip"
         )
         flights = [producer.send(topic, key=key, value=value) for key, value in messages]
-        for flight in flights:
-            flight.get(30)
+        sent = [flight.get(30) for flight in flights]
         producer.close()
+        return [Place(metadata.partition, metadata.offset) for metadata in sent]
 
     def client(self) -> Client:
         return self.server.client(database=self.database)
