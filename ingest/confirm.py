@@ -81,6 +81,7 @@ class _Progress:
     history: deque[tuple[float, int]] = field(default_factory=deque)  # (when, highest offset confirmed by then)
     quiet_since: float = 0.0
     probes: int = 0
+    open: bool = False  # whether anything was unconfirmed when all was looked at
 
     def confirmed(self, offset: int, now: float) -> None:
         if offset > self.offset:
@@ -136,6 +137,10 @@ class Confirmer:
                 break
         if whole:
             self._whole_at = self._clock()
+            for place, progress in self._partitions.items():
+                if place in newest and not progress.open:  # it was quiet since there was nothing to confirm
+                    progress.quiet_since = self._whole_at
+                progress.open = place in newest
             self._send_again(overdue)
             self._probe(newest)
             self._outbox.forget()

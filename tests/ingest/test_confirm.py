@@ -127,6 +127,18 @@ def test_a_stopped_pipeline_gets_a_few_probes_only(outbox: Outbox, clock: Clock)
     assert outbox.counts()[State.STORED] == 3000
 
 
+def test_what_comes_after_a_quiet_time_is_not_sent_again_at_once(outbox: Outbox, clock: Clock) -> None:
+    add(outbox, 1)
+    line = Pipeline(outbox, clock)
+    line.publish()
+    line.store(ids(1))
+    assert line.wait(10 * PATIENCE) == 0
+    add(outbox, 1, start=1)
+    line.publish()
+    assert line.wait(PATIENCE - 1) == 0
+    assert line.wait(2 * PATIENCE) == 1  # the probe, once nothing came of it
+
+
 def test_one_partition_waits_while_another_goes_on(outbox: Outbox, clock: Clock) -> None:
     add(outbox, 2000)
     line = Pipeline(outbox, clock, partitions=2)
