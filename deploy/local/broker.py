@@ -72,20 +72,26 @@ def create_topics(servers: Sequence[str], settings: Settings, timeout: float = 3
                     f"no Kafka broker answers at {', '.join(servers)} ({error}); is it running?"
                 ) from error
             time.sleep(0.2)
+    configs = {} if settings.embedded_kafka else {"retention.ms": str(settings.log_milliseconds)}
     try:
-        have = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(admin.list_topics())}
-        for name, partitions in wanted.items():
-            if settings.embedded_kafka and have.get(name, partitions) != partitions:
-                admin.delete_topics([name])
-                del have[name]
-            if name not in have:
-                try:
-                    configs = {} if settings.embedded_kafka else {"retention.ms": str(settings.log_milliseconds)}
-                    admin.create_topics(
-                        [NewTopic(name, partitions, settings.stream.replication, topic_configs=configs)]
-                    )
-                except TopicAlreadyExistsError:  # another process was first
-                    continue
+        while True:
+            have = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(admin.list_topics())}
+            wrong = {name for name in wanted if have.get(name, wanted[name]) != wanted[name]}
+            if settings.embedded_kafka and wrong:
+                admin.delete_topics(list(wrong))
+                have = {name: number for name, number in have.items() if name not in wrong}
+            made = [
+                NewTopic(name, partitions, settings.stream.replication, topic_configs=configs)
+                for name, partitions in wanted.items()
+                if name not in have
+            ]
+            if not made:
+                return
+            try:
+                admin.create_topics(made)
+            except TopicAlreadyExistsError:  # another client was first, maybe with another number of partitions
+                if time.monotonic() > deadline:
+                    raise
     except KafkaError as error:
         raise BrokerError(f"can't make the topics at {', '.join(servers)}: {error}") from error
     finally:

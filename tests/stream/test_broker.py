@@ -33,6 +33,29 @@ def test_topics_are_made_once_with_the_partitions_asked_for(make_broker: Callabl
     assert topics == {DOCUMENTS: 3, ANALYSES: 1, DEAD: 3}  # one: the copies of a story meet
 
 
+def test_a_topic_that_another_client_makes_meanwhile_is_made_anew(
+    make_broker: Callable[[], Broker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers = make_broker().servers
+    create = KafkaAdminClient.create_topics
+    calls: list[list[str]] = []
+
+    def too_late(self: KafkaAdminClient, topics: list[NewTopic]) -> object:
+        calls.append([topic.name for topic in topics])
+        if len(calls) == 1:
+            producer = KafkaProducer(bootstrap_servers=servers)
+            producer.send(ANALYSES, b"first").get(10)
+            producer.close()
+        return create(self, topics)
+
+    monkeypatch.setattr(KafkaAdminClient, "create_topics", too_late)
+    create_topics(servers, Settings(stream={"partitions": 3}))
+    admin = KafkaAdminClient(bootstrap_servers=servers)
+    topics = {t["name"]: len(t["partitions"]) for t in admin.describe_topics([DOCUMENTS, ANALYSES, DEAD])}
+    admin.close()
+    assert topics == {DOCUMENTS: 3, ANALYSES: 1, DEAD: 3} and len(calls) == 2
+
+
 def test_an_answer_without_a_partition_is_told_as_kafkas(
     make_broker: Callable[[], Broker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
