@@ -91,8 +91,8 @@ def main() -> None:
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its retries are told by ours, once
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    for number in (signal.SIGTERM, signal.SIGINT):  # not set here: a thread that just waits for it may hold its lock
+        signal.signal(number, lambda *_: threading.Thread(target=stop.set).start())
     try:
         run(settings, stop)
     except (SettingsError, OutboxBroken) as error:

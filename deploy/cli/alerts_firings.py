@@ -145,8 +145,8 @@ def run() -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     use_baskets(settings)
     ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+    for number in (signal.SIGINT, signal.SIGTERM):  # not set here: a thread that just waits for it may hold its lock
+        signal.signal(number, lambda *_: threading.Thread(target=ended.set).start())
     if settings.alerts.web_port:
         pages = web.Pages(lambda: connect(settings, writer=True), agent.links(settings), agent.clock)
         try:
