@@ -105,7 +105,7 @@ def _cached(sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
     return run(Query(sql, parameters))
 
 
-@st.cache_data(ttl=2, max_entries=100, show_spinner=False)
+@st.cache_data(ttl=1, max_entries=100, show_spinner=False)  # less than the live feed's step: each look is a new one
 def _fresh(sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
     return run(Query(sql, parameters))
 
