@@ -18,7 +18,15 @@ MOST_HOURS = 400  # that are counted from the tables of truth beside the tallies
 WINDOW = f"published_at >= {{start:{TIME}}} AND published_at < {{end:{TIME}}}"
 
 
-Table = Literal["documents", "mentions", "document_themes"]
+Table = Literal["documents", "mentions", "document_themes", "companies"]
+
+# What documents say of each company, where nothing was corrected (`companies_now`, without what that takes to plan).
+COMPANIES = """(
+        SELECT published_at, id AS document_id, source, publisher, story_id, themes, company.code AS code,
+               company.weight AS weight, company.toned AS toned, company.positive AS positive,
+               company.neutral AS neutral, company.negative AS negative, false AS corrected
+        FROM documents FINAL ARRAY JOIN companies AS company
+    )"""
 
 
 def now(table: Table, scope: Scope, history: bool = False) -> str:
@@ -29,11 +37,10 @@ def now(table: Table, scope: Scope, history: bool = False) -> str:
 def as_corrected(table: Table, amended: bool = True) -> str:
     """The view, or, not `amended`, the table, which takes a fraction of the planning that is most of a short window's
     time."""
-    return f"{table}_now" if amended else f"(SELECT *, false AS corrected FROM {table} FINAL) AS {table}_now"
-
-
-# What mentions say of each document and security, where nothing was corrected: `company` has the columns' sums.
-IN_ORDER_OF_TIME = "documents FINAL ARRAY JOIN companies AS company"
+    if amended:
+        return f"{table}_now"
+    rows = COMPANIES if table == "companies" else f"(SELECT *, false AS corrected FROM {table} FINAL)"
+    return f"{rows} AS {table}_now"
 
 
 def counted(basis: str, id_: str = "document_id") -> str:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from dashboard.queries import IN_ORDER_OF_TIME, Table, as_corrected
+from dashboard.queries import Table, as_corrected
 from dashboard.query import TIME, Query, clock, query
 from dashboard.scope import Scope, Tallied
 from models.trading import SHANGHAI
@@ -27,15 +27,15 @@ TRUTH = "truth"
 
 Span = tuple[int, int]  # [from, to), milliseconds since 1970
 
-# Dimension -> the table, its column, the column of the document's id, the weight of a row's tone.
-_SOURCES: dict[str, tuple[Table, str, str, str]] = {
-    "theme": ("document_themes", "theme", "document_id", "1"),
-    "security": ("mentions", "code", "document_id", "relevance"),
-    "source": ("documents", "source", "id", "1"),
+# Dimension -> the table, its column, the column of the document's id.
+_SOURCES: dict[str, tuple[Table, str, str]] = {
+    "theme": ("document_themes", "theme", "document_id"),
+    "security": ("companies", "code", "document_id"),
+    "source": ("documents", "source", "id"),
 }
 _TONES = {
-    "weight": "sum(toFloat64({weight}))",
-    "toned": "sum(sentiment_score * {weight})",
+    "weight": "toFloat64(count())",
+    "toned": "sum(sentiment_score)",
     "positive": "countIf(sentiment = 'positive')",
     "neutral": "countIf(sentiment = 'neutral')",
     "negative": "countIf(sentiment = 'negative')",
@@ -65,7 +65,7 @@ def counts(
     numbers, where the label is `back`; finest: the longest steps that may be read, in milliseconds; only: a condition
     on `key`.
     """
-    table, key, id_, weight = _SOURCES[dimension]
+    table, key, id_ = _SOURCES[dimension]
     spans = cut(scope, 0 if now else 1, max(earlier, default=0), finest)
     only = f" AND {only}" if only else ""
     if len(earlier) < max(earlier, default=0):  # sets of windows that aren't meant needn't be united
@@ -80,10 +80,7 @@ def counts(
     WHERE dimension = '{dimension}'{only} AND ({kept})""")
     if spans[TRUTH] or not parts:
         rows = as_corrected(table, scope.amended(bool(earlier)))
-        tones = {name: sql.format(weight=weight) for name, sql in _TONES.items()}
-        if table == "mentions" and not scope.amended(bool(earlier)):
-            rows, key, id_ = IN_ORDER_OF_TIME, "company.code", "id"
-            tones = {name: f"sum(company.{name})" for name in _TONES}
+        tones = {name: f"sum({name})" for name in _TONES} if table == "companies" else _TONES
         parts.append(f"""
     SELECT toString({key}) AS key, {label.replace("moment", "published_at")} AS label, uniqExact({id_}) AS documents,
            uniqState(cityHash64({story(id_)})) AS stories, uniqState(cityHash64({PUBLISHER})) AS publishers,

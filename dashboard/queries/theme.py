@@ -5,7 +5,6 @@ from __future__ import annotations
 from dashboard.queries import (
     BACK,
     IN_BACK,
-    IN_ORDER_OF_TIME,
     WINDOW,
     bucket,
     counted,
@@ -60,19 +59,14 @@ GROUP BY theme, at ORDER BY theme, at""",
 
 def securities(scope: Scope, theme: str) -> Query:
     """Securities mentioned in the theme's documents: count, share of the theme's count, tone towards each."""
-    told, code, id_ = now("mentions", scope), "code", "document_id"
-    tone = "sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001)"
-    if not scope.amended():
-        told, code, id_ = IN_ORDER_OF_TIME, "company.code", "id"
-        tone = "sum(company.toned) / greatest(sum(company.weight), 0.001)"
     return query(
         f"""
 WITH (
     SELECT {counted(scope.basis)} FROM {now("document_themes", scope)} WHERE theme = {{theme:String}} AND {WINDOW}
 ) AS whole
-SELECT {code} AS code, {counted(scope.basis, id_)} AS n, n / greatest(whole, 1) AS share,
-       {tone} AS tone, max(published_at) AS last
-FROM {told}
+SELECT code, {counted(scope.basis)} AS n, n / greatest(whole, 1) AS share,
+       sum(toned) / greatest(sum(weight), 0.001) AS tone, max(published_at) AS last
+FROM {now("companies", scope)}
 WHERE {MOMENTS} AND has(themes, {{theme:String}}) AND {WINDOW}
 GROUP BY code ORDER BY n DESC, code LIMIT 50""",
         **windowed(scope, theme=theme),

@@ -96,6 +96,30 @@ def test_without_corrections_the_views_are_the_tables(store: Corrected) -> None:
         assert rows and now == rows
 
 
+def test_what_documents_say_of_companies_is_what_mentions_say_whatever_is_corrected(store: Corrected) -> None:
+    sums = """SELECT published_at, document_id, source, story_id, toString(code) AS code, themes, round(sum({}), 3),
+        round(sum({}), 3), {} FROM {} GROUP BY ALL ORDER BY ALL"""
+    tones = [f"countIf(sentiment = '{tone}')" for tone in ("positive", "neutral", "negative")]
+
+    def agree() -> list[tuple[Any, ...]]:
+        mentions = sums.format("relevance", "sentiment_score * relevance", ", ".join(tones), "mentions_now")
+        stored = sums.format("weight", "toned", "sum(positive), sum(neutral), sum(negative)", "companies_now")
+        rows = store.reader.query(mentions).result_rows
+        assert rows and store.reader.query(stored).result_rows == rows
+        return list(rows)
+
+    plain = agree()
+    store.mark("link", GIGABIT)
+    gone = agree()
+    store.mark("tone", COL, "neutral", document=2)
+    store.mark("theme", "game", document=2)
+    store.mark("link", COL, "300413.SZ")
+    assert len({tuple(map(str, rows)) for rows in (plain, gone, agree())}) == 3
+    for row in store.ask(sql.latest()):
+        feedback.undo(store.reader, store.editor, row["id"], "李")
+    assert agree() == plain
+
+
 def test_a_wrong_link_goes_from_every_page_and_comes_back(store: Corrected) -> None:
     before = counts(store)
     store.mark("link", GIGABIT)
