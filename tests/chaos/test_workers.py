@@ -12,10 +12,13 @@ from contextlib import contextmanager
 
 import pytest
 
+from deploy.settings import PREFIX
 from models.records import Document
 from stream.log import Log
 from stream.records import ANALYSES, DEAD, DOCUMENTS
+from stream.worker import FATAL_STATUS
 from tests.chaos.harness import ONCE
+from tests.fixtures.broker import free_port
 from tests.stream.stack import Stack, make_document, within
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
@@ -56,7 +59,7 @@ def flowing(stack: Stack) -> Iterator[Flow]:
 
 
 class Workers:
-    """Workers of a stack, each with a health page of its own."""
+    """Workers of a stack, each with a health page of its own, under a supervisor's care."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -64,10 +67,25 @@ class Workers:
 
     def start(self) -> None:
         """One more; it is there once its health page says that it takes part."""
-        taken = {port for _, port in self.running}
-        port = next(p for p in range(self._stack.web_port, self._stack.web_port + 20) if p not in taken)
-        self.running.append((self._stack.start_worker(), port))
-        assert within(60, lambda: ready(port)), self._stack.log()[-5000:]
+        port = self.add()
+        assert within(180, lambda: self.tend() and ready(port)), self._stack.log()[-5000:]  # the watchdog takes 60 s
+
+    def add(self) -> int:
+        """Start one more; the port of its health page."""
+        port = free_port()
+        self.running.append((self._run(port), port))
+        return port
+
+    def tend(self) -> bool:
+        """Start again those whose watchdog ended them: the embedded broker's groups may hang while workers change."""
+        for number, (worker, port) in enumerate(self.running):
+            if worker.poll() == FATAL_STATUS:
+                self.running[number] = (self._run(port), port)
+        return True
+
+    def _run(self, port: int) -> subprocess.Popen[bytes]:
+        self._stack.overrides_worker[f"{PREFIX}STREAM__WEB_PORT"] = str(port)
+        return self._stack.start_worker()
 
     def end(self, how: signal.Signals) -> int:
         """The oldest one; its exit status."""
@@ -78,16 +96,21 @@ class Workers:
 
 def ready(port: int) -> bool:
     """Whether a worker has a share of both."""
+    return answers(port, "readyz")
+
+
+def answers(port: int, page: str = "healthz") -> bool:
+    """Whether a worker's health page says that all is well."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=2):
             return True
     except OSError:
         return False
 
 
-def settle(stack: Stack, documents: int) -> None:
+def settle(stack: Stack, workers: Workers, documents: int) -> None:
     """All is stored, nothing twice in any table or view, and the audit is clean."""
-    assert within(120, lambda: stack.one(STORED) == documents), (
+    assert within(180, lambda: workers.tend() and stack.one(STORED) == documents), (
         f"{stack.one(STORED)} of {documents}: {stack.log()[-5000:]}"
     )
     with Log(stack.broker.servers) as log:
@@ -119,8 +142,8 @@ def test_a_rolling_restart_loses_nothing(stack: Stack, how: signal.Signals) -> N
             assert status == (0 if how is signal.SIGTERM else -how)
             workers.start()
             goal = flow.sent
-            assert within(60, lambda: stack.one(STORED) >= goal), stack.log()[-5000:]  # noqa: B023
-    settle(stack, flow.sent)
+            assert within(180, lambda: workers.tend() and stack.one(STORED) >= goal), stack.log()[-5000:]  # noqa: B023
+    settle(stack, workers, flow.sent)
     if how is signal.SIGTERM:
         assert "Traceback" not in stack.log()
 
@@ -130,10 +153,10 @@ def test_workers_that_come_and_go_under_load_lose_nothing(stack: Stack) -> None:
     workers.start()
     with flowing(stack) as flow:
         workers.start()
-        stack.start_worker()  # four partitions are two for each of two: there may be none left for the third
-        time.sleep(5)
+        third = workers.add()  # four partitions are two for each of two: there may be none left for it
+        assert within(60, lambda: answers(third)), stack.log()[-5000:]
         for how in (signal.SIGKILL, signal.SIGTERM):
             workers.end(how)
             time.sleep(3)
         workers.start()
-    settle(stack, flow.sent)
+    settle(stack, workers, flow.sent)

@@ -173,8 +173,7 @@ def test_the_list_leads_to_a_subscription_with_its_firings(page: Page, server_si
     page.set_viewport_size({"width": 390, "height": 844})
     for path in ("alerts", "alerts?id=new", "alerts?alerts=channels", "alerts?alerts=exchange"):
         opened(page, site, path)
-        page.wait_for_timeout(300)
-        assert page.evaluate("document.querySelector('.stMain').scrollWidth") <= 390
+        page.wait_for_function("document.querySelector('.stMain').scrollWidth <= 390")
 
 
 @pytest.mark.browser

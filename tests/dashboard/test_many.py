@@ -86,6 +86,7 @@ def test_the_overview_counts_all_of_them(page: Page, many: World) -> None:
     by_theme = f"SELECT theme, count() FROM document_themes FINAL WHERE {SINCE} GROUP BY theme"
     expected = {theme_name(theme): n for theme, n in many.reader.query(by_theme).result_rows}
     cards = page.locator(".fx-card:not(.quiet)")
+    expect(cards).to_have_count(len(expected))
     names = [card.locator(".n span").first.inner_text() for card in cards.all()]
     assert dict(zip(names, map(count, cards.locator(".c b").all_inner_texts()), strict=True)) == expected
 
@@ -99,6 +100,7 @@ def test_a_theme_from_a_deep_link_by_story_in_english(page: Page, many: World) -
     top = f"""SELECT code, uniqExact(story_id) AS n FROM mentions FINAL WHERE has(themes, 'game') AND {SINCE}
               GROUP BY code ORDER BY n DESC, code LIMIT 10"""
     lines = page.locator(".st-key-panel-securities tr")
+    expect(lines.last).to_be_visible()
     found = [(line.locator("small").first.inner_text(), count(line.locator("b").inner_text())) for line in lines.all()]
     assert found == many.reader.query(top).result_rows
 
@@ -108,6 +110,7 @@ def test_a_security_and_its_mentions(page: Page, many: World) -> None:
     where = f"code = '{COMPANY}' AND {SINCE}"
     assert int(tile(page, "文档")) == scalar(many, f"SELECT uniqExact(document_id) FROM mentions FINAL WHERE {where}")
     (name,) = {name for name, code in known_names().items() if code == COMPANY}
+    expect(page.locator(".st-key-panel-mentions mark").last).to_be_visible()
     assert set(page.locator(".st-key-panel-mentions mark").all_inner_texts()) == {name}
 
 
@@ -118,7 +121,7 @@ def test_stories_fold_their_copies_in_the_order_of_spread(page: Page, many: Worl
         HAVING countIf({SINCE}) > 0 ORDER BY n DESC LIMIT 30"""
     expected = [row[0] for row in many.reader.query(copies).result_rows]
     assert expected[0] > 5
-    assert list(map(count, page.locator(".fx-stories .fx-count").all_inner_texts())) == expected
+    expect(page.locator(".fx-stories .fx-count")).to_have_text([f"{n:,}" for n in expected])
 
 
 @pytest.mark.parametrize(

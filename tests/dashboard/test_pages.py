@@ -64,9 +64,7 @@ def test_page_shows_without_error_and_fits_a_phone(page: Page, world: World, pat
     assert not page.get_by_text(re.compile("出错了|没有成功|encountered an error")).count()
     assert not page.locator('[data-testid="stException"]').count()
     page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_timeout(400)
-    width = page.evaluate("document.querySelector('.stMain').scrollWidth")
-    assert width <= 390, f"the page is {width} px wide"
+    page.wait_for_function("document.querySelector('.stMain').scrollWidth <= 390")  # charts are drawn anew
 
 
 def test_overview_counts_what_sql_counts(page: Page, world: World) -> None:
@@ -173,7 +171,7 @@ def test_search_finds_marks_and_filters(page: Page, world: World) -> None:
     n = scalar(world, f"SELECT uniqExact(id) FROM documents FINAL WHERE {where}")
     assert n > 0
     expect(page.get_by_text(f"{n} 篇文档")).to_be_visible()
-    assert "版号" in page.locator(".st-key-panel-search mark").all_inner_texts()
+    expect(page.locator(".st-key-panel-search mark").filter(has_text="版号").first).to_be_visible()
     opened(page, world, f"search?q=版号&tone=negative&{WIDE}")
     n = scalar(world, f"SELECT uniqExact(id) FROM documents FINAL WHERE sentiment = 'negative' AND {where}")
     expect(page.get_by_text(f"{n} 篇文档")).to_be_visible()
@@ -280,7 +278,7 @@ def test_the_system_page_shows_each_source_s_newest_item_and_its_rate_beside_the
         return bool(opened(page, world, "system").locator("tr", has_text="desk").count())
 
     assert within(60, shown, step=2)
-    for text in ("silent", "10 分钟前", "1 / 12"):
+    for text in ("silent", re.compile("1[01] 分钟前"), "1 / 12"):
         expect(row).to_contain_text(text)
 
 

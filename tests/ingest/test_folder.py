@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.folder import SETTLED_SECONDS, Folder
+from ingest.folder import SETTLED_SECONDS, SWEEP_SECONDS, Folder
 from ingest.outbox import Outbox, State
 from ingest.pdf import ReportReader
 from tests.ingest.make import Clock
@@ -57,7 +57,7 @@ def test_what_has_gone_is_forgotten_and_what_is_there_is_not_read_again(
     tmp_path: Path, inbox: Path, pdfs: ReportReader
 ) -> None:
     clock = Clock()
-    clock.seconds = time.time() + SETTLED_SECONDS + 1
+    clock.seconds = time.time() + 3600  # every file has settled
     outbox = Outbox(tmp_path / "outbox.db", limit_bytes=10**8, retention_days=3, clock=clock)
 
     def notes() -> int:
@@ -105,7 +105,7 @@ def test_it_watches_until_told_to_stop(inbox: Path, outbox: Outbox) -> None:
     thread.start()
     time.sleep(0.3)
     (inbox / "new.jsonl").write_text(row("1"))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + SWEEP_SECONDS + 15  # a file that came before the watch is found by the next sweep
     while not outbox.counts()[State.PENDING]:
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -54,6 +54,11 @@ def settings(
     return made
 
 
+def patient(settings: Settings) -> Settings:
+    """With a patience that outlasts a test, so that nothing is sent again but what has to be."""
+    return settings.model_copy(update={"ingest": settings.ingest.model_copy(update={"confirm_after_seconds": 600})})
+
+
 @pytest.fixture
 def outbox(settings: Settings) -> Iterator[Outbox]:
     box = outbox_of(settings)
@@ -184,6 +189,7 @@ def test_everything_is_stored_though_the_broker_forgets(
     clickhouse_database: str,
 ) -> None:
     """The broker is killed with everything in it, before the store has any of it."""
+    settings = patient(settings)
     outbox.add([document(str(n)) for n in range(500)])
     drain = Drain(settings, outbox)
     drain.start()
@@ -221,6 +227,7 @@ def test_another_process_adds_while_one_publishes(
     clickhouse_server: ClickHouseServer,
     clickhouse_database: str,
 ) -> None:
+    settings = patient(settings)
     folder = settings.data_dir / "in"
     folder.mkdir()
     rows = [{"id": str(n), "title": f"标题{n}", "time": "2026-06-17 10:00"} for n in range(200)]
