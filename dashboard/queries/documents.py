@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dashboard.queries import WINDOW, moments, now, windowed
+from dashboard.queries import WINDOW, Table, moments, now, windowed
 from dashboard.query import Query, query
 from dashboard.scope import Scope
+from stream.queries import PUBLISHER, story
 
 COLUMNS = """id, source, kind, publisher, title, leftUTF8(body, 160) AS lead, url, published_at, sentiment,
        sentiment_score, themes, codes, story_id, copy_number, novelty, corrected"""
@@ -17,6 +18,16 @@ ORDERS = {
     "positive": "sentiment_score DESC, id",
     "negative": "sentiment_score, id",
 }
+
+ORDERS_OF_STORIES = {
+    "spread": "copies DESC, publishers DESC, first_at DESC",
+    "newest": "first_at DESC",
+    "fastest": "per_hour DESC, copies DESC",
+}
+IN_THEIR_ORDER: tuple[tuple[str, Table, str], ...] = (
+    ("themes", "document_themes", "theme"),
+    ("codes", "mentions", "code"),
+)
 
 
 @dataclass(frozen=True)
@@ -174,26 +185,40 @@ ORDER BY published_at, copy_number, id LIMIT 200""",
 
 
 def stories(scope: Scope, filter_: Filter, order: str = "spread", limit: int = 30) -> Query:
-    """Stories of the window with their first document, spread and tone; copies folded."""
+    """Stories of the window with their first document, spread and tone; copies folded.
+
+    Where only themes or only securities are asked for, the table in their order says which stories are the first ones
+    and where their documents are.
+    """
     where, values = conditions(filter_)
-    orders = {
-        "spread": "copies DESC, publishers DESC, first_at DESC",
-        "newest": "first_at DESC",
-        "fastest": "per_hour DESC, copies DESC",
-    }
+    by = f"{ORDERS_OF_STORIES[order]}, story LIMIT {{limit:UInt32}}"
+    for field, table, column in IN_THEIR_ORDER:
+        if values.keys() == {field} and filter_ == Filter(**{field: getattr(filter_, field)}):
+            where = f"""
+  AND (published_at, id) IN (
+    SELECT place FROM (
+        SELECT {spread("document_id")}, groupUniqArray((published_at, document_id)) AS places
+        FROM {now(table, scope)}
+        WHERE {column} IN {{{field}:Array(String)}} AND {WINDOW}
+        GROUP BY story ORDER BY {by}
+    ) ARRAY JOIN places AS place
+)"""
     return query(
         f"""
-SELECT if(story_id = '', id, story_id) AS story, uniqExact(id) AS copies,
-       {"uniqExact(if(publisher = '', source, publisher))"} AS publishers,
-       argMin(title, published_at) AS first_title, argMin(id, published_at) AS first_id,
+SELECT {spread("id")}, argMin(title, published_at) AS first_title, argMin(id, published_at) AS first_id,
        argMin(if(publisher = '', source, publisher), published_at) AS first_publisher,
-       min(published_at) AS first_at, max(published_at) AS last_at,
-       dateDiff('second', min(published_at), max(published_at)) / 60 AS minutes,
-       uniqExact(id) / greatest(dateDiff('second', min(published_at), max(published_at)) / 3600, 0.25) AS per_hour,
+       dateDiff('second', first_at, last_at) / 60 AS minutes,
        avg(sentiment_score) AS tone, groupUniqArrayArray(5)(themes) AS of_themes,
        groupUniqArrayArray(8)(codes) AS of_codes
 FROM {now("documents", scope)}
 WHERE {WINDOW}{where}
-GROUP BY story ORDER BY {orders[order]}, story LIMIT {{limit:UInt32}}""",
+GROUP BY story ORDER BY {by}""",
         **windowed(scope, limit=limit, **values),
     )
+
+
+def spread(id_: str) -> str:
+    """SQL: a story, and how far and fast it spread, in documents grouped by it."""
+    return f"""{story(id_)} AS story, uniqExact({id_}) AS copies, uniqExact({PUBLISHER}) AS publishers,
+       min(published_at) AS first_at, max(published_at) AS last_at,
+       copies / greatest(dateDiff('second', first_at, last_at) / 3600, 0.25) AS per_hour"""

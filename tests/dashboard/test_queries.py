@@ -221,6 +221,20 @@ def test_stories_fold_copies(store: tuple[Client, list[AnalysedDocument]], order
     assert {row["story"]: row["copies"] for row in rows} == dict(Counter(m.analysis.story_id for m in inside))
 
 
+@pytest.mark.parametrize("order", ["spread", "fastest", "newest"])
+@pytest.mark.parametrize("of", [{"themes": ("game", "aigc")}, {"codes": ("300364.SZ", "603444.SH")}])
+def test_stories_of_themes_or_securities_alone_are_those_of_any_filter(
+    store: tuple[Client, list[AnalysedDocument]], order: str, of: dict[str, tuple[str, ...]]
+) -> None:
+    client, messages = store
+    scope = scope_of(messages, "30d")
+    everywhere = documents.Filter(**of, sources=tuple({m.document.source for m in messages}))
+    whole = run(client, documents.stories(scope, everywhere, order, 1000))
+    assert len(whole) > 5 and any(row["copies"] > 1 for row in whole)
+    for limit in (3, 1000):
+        assert run(client, documents.stories(scope, documents.Filter(**of), order, limit)) == whole[:limit]
+
+
 @pytest.mark.parametrize("themes", [(), ("game", "aigc")])
 @pytest.mark.parametrize("order", ["spread", "fastest", "newest"])
 def test_told_stories_are_whole(
