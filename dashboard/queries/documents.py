@@ -81,22 +81,31 @@ def _contains(column: str, word: str, name: str) -> str:
 def listed(scope: Scope, filter_: Filter, order: str = "newest", limit: int = 30, offset: int = 0) -> Query:
     """Documents that pass the filter, with the passage around the first word that is searched for.
 
-    The first ones are found without their texts. Where something was corrected, they are found among those of no
-    correction's moment, where a document is as it was stored, and those of such a moment are all looked at.
+    The first ones are found without their texts, those of themes in their order. Else, where something was corrected,
+    they are found among those of no correction's moment, where a document is as it was stored, and those of such a
+    moment are all looked at.
     """
     where, values = conditions(filter_)
     passage = ""
     if filter_.text.split():
         place = "positionCaseInsensitiveUTF8(body, {w0:String})"
         passage = f",\n       substringUTF8(body, toUInt64(greatest(toInt64({place}) - 40, 1)), 140) AS passage"
-    first = f"""(published_at, id) IN (
-        SELECT published_at, id FROM documents FINAL
-        WHERE {WINDOW}{where}{" AND published_at NOT IN (SELECT published_at FROM feedback)" if scope.amended() else ""}
-        ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} + {{offset:UInt32}}
+    most = f"ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} + {{offset:UInt32}}"
+    if values.keys() == {"themes"} and not filter_.first_only:
+        first = f"""(published_at, id) IN (
+        SELECT published_at, id FROM (
+            SELECT DISTINCT published_at, document_id AS id, sentiment_score FROM {now("document_themes", scope)}
+            WHERE theme IN {{themes:Array(String)}} AND {WINDOW} {most}
+        )
     )"""
-    if scope.amended():
-        corrected = f"published_at IN (SELECT published_at FROM feedback WHERE {WINDOW})"
-        first = f"({first}\n    OR {corrected}){conditions(filter_, narrowed=False)[0]}"
+    else:
+        apart = " AND published_at NOT IN (SELECT published_at FROM feedback)" if scope.amended() else ""
+        first = f"""(published_at, id) IN (
+        SELECT published_at, id FROM documents FINAL WHERE {WINDOW}{where}{apart} {most}
+    )"""
+        if scope.amended():
+            corrected = f"published_at IN (SELECT published_at FROM feedback WHERE {WINDOW})"
+            first = f"({first}\n    OR {corrected}){conditions(filter_, narrowed=False)[0]}"
     return query(
         f"""
 SELECT {COLUMNS}{passage}
@@ -193,7 +202,7 @@ def stories(scope: Scope, filter_: Filter, order: str = "spread", limit: int = 3
     where, values = conditions(filter_)
     by = f"{ORDERS_OF_STORIES[order]}, story LIMIT {{limit:UInt32}}"
     for field, table, column in IN_THEIR_ORDER:
-        if values.keys() == {field} and filter_ == Filter(**{field: getattr(filter_, field)}):
+        if values.keys() == {field} and not filter_.first_only:
             where = f"""
   AND (published_at, id) IN (
     SELECT place FROM (
