@@ -1,8 +1,10 @@
 """The pages at size: `python -m tests.bench.bench_dashboard [--viewers 1,10] [--rounds 5] [--pause 0]`.
 
 Fills a store as `bench_store` does, starts the dashboard over it and reads it in headless Chromium, a browser context
-a viewer. First paint: from asking for the overview until its theme cards stand there. Interactions: from the click
-until what was asked for is seen; the rest of the page may come after it. `cold` is the very first page of the process.
+a viewer. First paint: from asking for the overview until its theme cards stand there, by a browser that was never
+there; next visit: the same at the end of a round, by one that has kept the scripts. Interactions: from the click until
+what was asked for is seen; the rest of the page may come after it. `cold` is the very first page of the process. The
+last line is what no page of Streamlit does without: one that holds a dot and asks nothing.
 
 The browsers share the processors with what they read, and take most of them: beside the times stands what a viewer's
 six requests cost the dashboard, the store and the browser. With several viewers, `--pause` gives the browsers room.
@@ -16,6 +18,8 @@ import os
 import random
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -28,10 +32,22 @@ from playwright.async_api import Browser, Locator, Page, async_playwright
 
 from tests.bench.bench_store import MENTIONS_A_DOCUMENT, count_tallies, fill, rows_of, span_of, store
 from tests.dashboard.browser import NAMES
-from tests.dashboard.site import Site
+from tests.dashboard.site import Site, answers
+from tests.fixtures.broker import free_port
 
-BARS = {"first paint": 2000, "change window": 500, "switch language": 500, "change theme": 500, "search": 500}
+BARS = {
+    "first paint": 2000,
+    "next visit": 2000,
+    "change window": 500,
+    "switch language": 500,
+    "change theme": 500,
+    "search": 500,
+}
 Times = dict[str, list[float]]
+CARDS, DOT = ".st-key-panel-cards .fx-cards", ".empty"
+EMPTY = f"""import streamlit as st
+st.html('<b class="{DOT[1:]}">·</b>')
+"""
 
 
 async def until(seen: Locator, began: float) -> float:
@@ -52,12 +68,18 @@ async def press(page: Page, text: str) -> float:
     return began
 
 
-async def round_of(page: Page, address: str, times: Times, look: Callable[[], Awaitable[None]]) -> None:
-    """One viewer: the overview, another window, the other language, the theme page, another theme, a search."""
+async def visit(page: Page, address: str, seen: str) -> float:
+    """Milliseconds from asking for an address until something of it can be seen."""
     began = time.perf_counter()
     await page.goto(address, wait_until="commit")
-    times["first paint"].append(await until(page.locator(".st-key-panel-cards .fx-cards"), began))
+    taken = await until(page.locator(seen), began)
     await settle(page)
+    return taken
+
+
+async def round_of(page: Page, address: str, times: Times, look: Callable[[], Awaitable[None]]) -> None:
+    """One viewer: the overview, another window, the other language, the theme page, another theme, a search."""
+    times["first paint"].append(await visit(page, address, CARDS))
     summary = page.locator(".st-key-panel-summary .fx-summary")
     began = await press(page, "5天")
     times["change window"].append(await until(summary.filter(has_text="近 5 天"), began))
@@ -86,6 +108,8 @@ async def round_of(page: Page, address: str, times: Times, look: Callable[[], Aw
     await words.press("Enter")
     times["search"].append(await until(page.locator(".st-key-panel-search mark"), began))
     await settle(page)
+    await look()
+    times["next visit"].append(await visit(page, address, CARDS))
 
 
 async def viewers(browser: Browser, address: str, number: int, rounds: int, pause: float) -> Times:
@@ -124,23 +148,51 @@ def spent() -> dict[str, float]:
     return found | {"browser": every - sum(found.values())}
 
 
-async def measure(address: str, numbers: list[int], rounds: int, pause: float) -> None:
+async def visits_to_nothing(browser: Browser, folder: Path, rounds: int) -> Times:
+    """First and next visits to a page of Streamlit that holds a dot, after one that counts for nothing."""
+    script, port = folder / "empty.py", free_port()
+    script.write_text(EMPTY)
+    quiet = ("--server.headless=true", "--browser.gatherUsageStats=false", "--server.fileWatcherType=none")
+    command = [sys.executable, "-m", "streamlit", "run", str(script), f"--server.port={port}", *quiet]
+    address = f"http://127.0.0.1:{port}"
+    times: Times = defaultdict(list)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            while not answers(address):
+                await asyncio.sleep(0.1)
+            for _ in range(rounds + 1):
+                context = await browser.new_context(viewport={"width": 1440, "height": 900}, locale="zh-CN")
+                page = await context.new_page()
+                for name in ("first paint", "next visit"):
+                    times[name].append(await visit(page, address, DOT))
+                await context.close()
+        finally:
+            process.terminate()
+    return {name: taken[1:] for name, taken in times.items()}
+
+
+def line(name: str, times: Times) -> str:
+    cells = ["{:,.0f}/{:,.0f}".format(*np.percentile(times[key], [50, 95])) if key in times else "" for key in BARS]
+    return f"  {name:<24}" + "".join(f"{cell:>18}" for cell in cells)
+
+
+async def measure(address: str, folder: Path, numbers: list[int], rounds: int, pause: float) -> None:
     """Print the times for each number of viewers, and those of the process's very first page."""
     system = next((path for name in NAMES if (path := shutil.which(name))), None)
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=system, args=arguments)
         cold = await viewers(browser, address, 1, 1, 0)
-        print("  p50/p95 ms" + " " * 12 + "".join(f"{name:>18}" for name in BARS))
-        print("  cold" + " " * 18 + "".join(f"{cold[name][0]:>18,.0f}" for name in BARS), flush=True)
+        print(f"  {'p50/p95 ms':<24}" + "".join(f"{name:>18}" for name in BARS))
+        print(line("cold", cold), flush=True)
         for number in numbers:
             before = spent()
             times = await viewers(browser, address, number, rounds, pause)
             cost = {name: (s - before[name]) / number / rounds for name, s in spent().items()}
-            cells = ["{:,.0f}/{:,.0f}".format(*np.percentile(times[name], [50, 95])) for name in BARS]
-            print(f"  {number:>3} viewers" + " " * 11 + "".join(f"{cell:>18}" for cell in cells))
+            print(line(f"{number:>3} viewers", times))
             print("      processor seconds a round: " + ", ".join(f"{k} {v:.1f}" for k, v in cost.items()), flush=True)
-        print("  bar" + " " * 19 + "".join(f"{bar:>18,}" for bar in BARS.values()))
+        print(f"  {'bar':<24}" + "".join(f"{bar:>18,}" for bar in BARS.values()))
+        print(line("a page with a dot", await visits_to_nothing(browser, folder, rounds)))
         await browser.close()
 
 
@@ -165,7 +217,7 @@ def main() -> None:
             try:
                 print(f"{arguments.mentions:,.0f} mentions, {arguments.rounds} rounds a viewer")
                 numbers = [int(n) for n in arguments.viewers.split(",")]
-                asyncio.run(measure(site.address, numbers, arguments.rounds, arguments.pause))
+                asyncio.run(measure(site.address, folder, numbers, arguments.rounds, arguments.pause))
             finally:
                 site.stop()
 

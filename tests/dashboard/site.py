@@ -42,11 +42,9 @@ class Site:
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 break
-            try:
-                with urllib.request.urlopen(f"{self.address}/_stcore/health", timeout=2):
-                    return self
-            except OSError:
-                time.sleep(0.1)
+            if answers(self.address):
+                return self
+            time.sleep(0.1)
         self.stop()
         raise RuntimeError(f"the dashboard did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
 
@@ -55,6 +53,15 @@ class Site:
             self._process.terminate()
             self._process.wait(20)
             self._process = None
+
+
+def answers(address: str) -> bool:
+    """Whether Streamlit does."""
+    try:
+        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
+            return True
+    except OSError:
+        return False
 
 
 def team(store_url: str, editor_url: str, folder: Path) -> Site:
