@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
-from zoneinfo import ZoneInfo
 
-BEIJING = ZoneInfo("Asia/Shanghai")
+from models.trading import SHANGHAI
+
 _PARTS = re.compile(
     r"(?P<y>\d{4})\s*[-/.年]\s*(?P<mo>\d{1,2})\s*[-/.月]\s*(?P<d>\d{1,2})\s*日?"
     r"(?:[T\s,，]*(?P<h>\d{1,2})\s*[:：时点]\s*(?P<mi>\d{1,2})\s*分?(?:\s*[:：]?\s*(?P<s>\d{1,2})\s*秒?)?(?:[.:](?P<f>\d{1,9}))?)?\s*"
@@ -30,7 +30,7 @@ def parse_time(value: object) -> datetime:
 
 
 def _aware(time: datetime) -> datetime:
-    return time if time.tzinfo else time.replace(tzinfo=BEIJING)
+    return time if time.tzinfo else time.replace(tzinfo=SHANGHAI)
 
 
 def _read(value: object) -> datetime:

@@ -10,8 +10,8 @@ from ingest.fields import DAY, Options, RowError, language_of
 from ingest.pdf.extract import PdfError
 from ingest.pdf.metadata import is_report, report_of
 from ingest.pdf.worker import Extractor
-from ingest.times import BEIJING
 from models.records import Document, Kind, Report, document_id
+from models.trading import SHANGHAI
 
 
 class ReportReader:
@@ -59,7 +59,7 @@ def _kind(given: Kind | None, title: str, broker_report: bool) -> Kind:
 def _published_at(report: Report, options: Options) -> datetime:
     """The printed date at midnight in Beijing, the given time, or now; never after now."""
     if report.report_date:
-        printed = datetime.fromisoformat(report.report_date).replace(tzinfo=BEIJING)
+        printed = datetime.fromisoformat(report.report_date).replace(tzinfo=SHANGHAI)
         if printed <= options.now:
             return printed
     return options.published_at or options.now

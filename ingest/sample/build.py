@@ -24,11 +24,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
+
+from models.trading import SHANGHAI
 
 HERE = Path(__file__).parent
 YEAR = 2026
-ZONE = ZoneInfo("Asia/Shanghai")
 MARKER = "（本文为虚构样例，仅供功能演示）"
 PUBLISHERS = {  # short name in the texts: source, kind, publisher
     "快讯": ("sample-wire", "wire", "样例快讯"),
@@ -65,7 +65,7 @@ def parse(block: str, where: str) -> Text:
     head, *lines = (line.strip() for line in block.strip().splitlines())
     try:
         day, clock, publisher, *tags = head.split()
-        at = datetime.strptime(f"{YEAR}-{day} {clock}", "%Y-%m-%d %H:%M").replace(tzinfo=ZONE)
+        at = datetime.strptime(f"{YEAR}-{day} {clock}", "%Y-%m-%d %H:%M").replace(tzinfo=SHANGHAI)
         PUBLISHERS[publisher]
     except (ValueError, KeyError) as error:
         raise ValueError(f"{where}: header {head!r} is not 'MM-DD HH:MM publisher [codes]': {error}") from error

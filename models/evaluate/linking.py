@@ -79,11 +79,7 @@ def evaluate(
 def gold_texts(data: Path) -> list[Text]:
     """The gold texts that lie in the data folder."""
     rows = {row["ref"]: row for row in jsonl(GOLD)}
-    days = {
-        ref: datetime.fromisoformat(wire["datetime"])
-        for wire in all_wires(data)
-        if (ref := f"wires:{wire['source']}:{wire['id']}") in rows
-    }
+    days = {ref: datetime.fromisoformat(wire["datetime"]) for ref, wire in all_wires(data) if ref in rows}
     return [Text(e, rows[e.key]["mentions"], days.get(e.key)) for e in own_sets.gold(GOLD, data)]
 
 

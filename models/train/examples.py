@@ -67,10 +67,11 @@ def _wires(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def all_wires(data: Path) -> Iterator[dict[str, Any]]:
-    """Wires of every file of the data folder."""
+def all_wires(data: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Wires of every file of the data folder, each after what labels call it (`ref`)."""
     for path in sorted((data / "wires").glob("*.jsonl.gz")):
-        yield from _wires(path)
+        for wire in _wires(path):
+            yield f"wires:{wire['source']}:{wire['id']}", wire
 
 
 def places(name: str, title: str, body: str) -> tuple[tuple[Field, int, int], ...]:

@@ -27,7 +27,7 @@ def examples(
     """At most `count` wires with the weights' probabilities as labels; `skip`: labelled by hand, or held out."""
     near: list[Example] = []
     far: list[Example] = []
-    wires = {f"wires:{row['source']}:{row['id']}": row for row in all_wires(data)}
+    wires = dict(all_wires(data))
     seen = {wires[key]["title"] for key in skip if key in wires}
     for key, row in wires.items():
         title, body = row["title"] or "", row["content"] or ""

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 from models.themes import built_in
 from models.train.examples import NEWS, TONES, Example, Label, Target, all_wires, jsonl, places
 
-_STORED = {"cfbench": "cfbench_reports", "finnl": "finnl", "finna": "finna"}  # a ref's kind -> folder of labels/
+_STORED = {  # a ref's kind -> folder of labels/
+    "cfbench": "cfbench_reports",
+    "finnl": "finnl",
+    "finna": "finna",
+    "finese": "finese",
+    "finre": "finre",
+    "thuc": "thucnews_headlines",
+}
+_MARKS = re.compile(r"</?N>")  # that `finre` puts around its two names
 
 
 def silver(path: Path, data: Path) -> tuple[list[Example], list[Example]]:
@@ -27,8 +36,7 @@ def _own(path: Path, data: Path) -> dict[str, list[Example]]:
     rows = {row["ref"]: row for row in jsonl(path)} if path.exists() else {}
     texts: dict[str, tuple[str, str]] = {}
     if any(ref.startswith("wires:") for ref in rows):
-        for wire in all_wires(data):
-            ref = f"wires:{wire['source']}:{wire['id']}"
+        for ref, wire in all_wires(data):
             if ref in rows:
                 texts[ref] = (wire["title"] or "", wire["content"] or "")
     if any(ref.startswith("titles:") for ref in rows) and (data / "reports/titles.csv").exists():
@@ -40,7 +48,7 @@ def _own(path: Path, data: Path) -> dict[str, list[Example]]:
     for kind, stem in sorted(stored):
         source = data / "labels" / _STORED[kind] / f"{stem}.jsonl"
         for number, line in enumerate(jsonl(source) if source.exists() else ()):
-            texts[f"{kind}:{stem}:{number}"] = (line.get("title") or "", line["text"])
+            texts[f"{kind}:{stem}:{number}"] = (line.get("title") or "", _MARKS.sub("", line["text"]))
     ids = built_in().ids
     parts: dict[str, list[Example]] = {"train": [], "dev": [], "gold": []}
     for ref, row in rows.items():

@@ -101,8 +101,7 @@ def wire_examples(data: Path, rng: random.Random, near: int, far: int, skip: set
     toned: list[Example] = []
     neutral: list[Example] = []
     seen: set[str] = set()
-    for row in all_wires(data):
-        key = f"wires:{row['source']}:{row['id']}"
+    for key, row in all_wires(data):
         title, body = row["title"] or "", row["content"] or ""
         if key in skip or title in seen or len(body) < 15:
             continue
@@ -184,7 +183,7 @@ def word_or_company(data: Path, rng: random.Random, count: int) -> list[Example]
                     weight=0.4,
                 )
             )
-    for wire in all_wires(data):
+    for _, wire in all_wires(data):
         title = wire["title"] or ""
         if not (match := pattern.search(title)):
             continue

@@ -31,8 +31,9 @@ from ingest.health import Health
 from ingest.outbox import Outbox
 from ingest.pdf import ReportReader
 from ingest.polite import Fetched, Fetcher, FetchError
-from ingest.times import BEIJING, parse_time
+from ingest.times import parse_time
 from models.records import Document
+from models.trading import SHANGHAI
 from stream.records import decode
 from tests.ingest.make import NOW, Clock
 from tests.ingest.server import Asked, Reply, Vendor, vendor
@@ -66,7 +67,7 @@ def documents(outbox: Outbox) -> list[Document]:
 
 
 def at(n: int) -> datetime:
-    return (NOW - timedelta(minutes=n)).astimezone(BEIJING)
+    return (NOW - timedelta(minutes=n)).astimezone(SHANGHAI)
 
 
 def stamp(n: int) -> str:

@@ -19,6 +19,7 @@ from ingest.pdf import ReportReader
 from ingest.sample import build
 from models.records import Document
 from models.stories import StoryIndex
+from models.trading import SHANGHAI
 
 SAMPLE = Path(build.__file__).parent
 THEMES = {
@@ -135,7 +136,7 @@ def test_aigc_bursts_on_one_day(documents: dict[str, Document], expected: list[d
 
 
 def test_cross_border_tone_turns(documents: dict[str, Document], expected: list[dict[str, Any]]) -> None:
-    turn = datetime(2026, 11, 9, tzinfo=build.ZONE)
+    turn = datetime(2026, 11, 9, tzinfo=SHANGHAI)
     score = {"positive": 1, "neutral": 0, "negative": -1}
     before, after = [], []
     for row in expected:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.times import BEIJING, parse_time
+from ingest.times import parse_time
+from models.trading import SHANGHAI
 
-NINE = datetime(2026, 6, 18, 9, 5, tzinfo=BEIJING)
+NINE = datetime(2026, 6, 18, 9, 5, tzinfo=SHANGHAI)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_known_writings(value: object) -> None:
 
 @pytest.mark.parametrize("value", ["2026-06-18", "2026年6月18日", "20260618", "2026/06/18", date(2026, 6, 18)])
 def test_a_bare_date_is_midnight_in_beijing(value: object) -> None:
-    assert parse_time(value) == datetime(2026, 6, 18, tzinfo=BEIJING)
+    assert parse_time(value) == datetime(2026, 6, 18, tzinfo=SHANGHAI)
 
 
 @pytest.mark.parametrize("value", ["", "昨天", "2026-13-40", "12345", True, None, [], float("nan"), "0001-01-01", 99])
