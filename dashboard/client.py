@@ -128,7 +128,7 @@ def ahead(*asked: Query) -> None:
 
 
 def read(query: Query, *, fresh: bool = False) -> pd.DataFrame:
-    """Rows of `query`, at most 20 s old (2 s if `fresh`), shared by all viewers. Raises `StoreError`."""
+    """Rows of `query`, at most 20 s old (1 s if `fresh`), shared by all viewers. Raises `StoreError`."""
     frame: pd.DataFrame = (_fresh if fresh else _cached)(query.sql, query.parameters)
     return frame
 

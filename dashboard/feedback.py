@@ -1,8 +1,8 @@
 """Readers' corrections: a wrong link, theme or tone, what is right instead, and training examples made of them.
 
-The views `documents_now`, `mentions_now` and `document_themes_now` apply what this writes. A correction is known by its
-document, its kind and its subject (the code, the theme; of a tone: the code it is toward, or nothing for the whole
-document), so that marking the same thing again replaces what was said before.
+The views `documents_now`, `mentions_now`, `document_themes_now` and `companies_now` apply what this writes. A
+correction is known by its document, its kind and its subject (the code, the theme; of a tone: the code it is toward, or
+nothing for the whole document), so that marking the same thing again replaces what was said before.
 """
 
 from __future__ import annotations

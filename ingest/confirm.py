@@ -13,10 +13,10 @@ sending them again only makes it later. Three things do say that a message is lo
    One partition is read in order, however far behind it is, so this holds for any backlog. Partitions are not
    compared with each other: one may wait for its worker while the others go on. Of a message sent twice only the
    first offset counts as confirmed, since that copy may be the one that was stored.
-3. *A silent tail*: nothing comes after the last message of a quiet partition to overtake it. After `patience` seconds
-   without any confirmation there, the newest unconfirmed message of that partition goes again as a probe, and then
-   each time twice as long after. Its confirmation exposes whatever was lost before it by rule 2; a pipeline that is
-   merely stopped gets one small repeat a partition, not a flood.
+3. *A silent tail*: nothing comes after the last message of a quiet partition to overtake it. `patience` seconds after
+   a look that found something open there, without any confirmation since, the newest unconfirmed message of that
+   partition goes again as a probe, and then each time twice as long after. Its confirmation exposes whatever was lost
+   before it by rule 2; a pipeline that is merely stopped gets one small repeat a partition, not a flood.
 
 Sending again is harmless: results are keyed by document id.
 """
@@ -81,13 +81,13 @@ class _Progress:
     history: deque[tuple[float, int]] = field(default_factory=deque)  # (when, highest offset confirmed by then)
     quiet_since: float = 0.0
     probes: int = 0
-    open: bool = False  # whether anything was unconfirmed when all was looked at
+    open: bool = False  # something is unconfirmed, and was when all was last looked at
 
     def confirmed(self, offset: int, now: float) -> None:
         if offset > self.offset:
             self.offset = offset
             self.history.append((now, offset))
-        self.quiet_since, self.probes = now, 0
+        self.quiet_since, self.probes, self.open = now, 0, False
 
     def overtaken_below(self, before: float) -> int:
         """The highest offset that was confirmed at or before the time `before`; -1: none."""
@@ -138,7 +138,7 @@ class Confirmer:
         if whole:
             self._whole_at = self._clock()
             for place, progress in self._partitions.items():
-                if place in newest and not progress.open:  # it was quiet since there was nothing to confirm
+                if place in newest and not progress.open:  # the quiet before says nothing of it
                     progress.quiet_since = self._whole_at
                 progress.open = place in newest
             self._send_again(overdue)

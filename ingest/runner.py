@@ -14,6 +14,7 @@ from functools import partial
 
 from deploy.logs import configure
 from deploy.settings import Settings, SettingsError, load, secret
+from deploy.signals import stopped_by
 from ingest.arrivals import Arrivals
 from ingest.drain import Drain, outbox_of
 from ingest.feeds.live import LiveFeeds
@@ -90,10 +91,7 @@ def main() -> None:
     configure(settings, "ingest")
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its retries are told by ours, once
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):  # not set here: a thread that just waits for it may hold its lock
-        signal.signal(number, lambda *_: threading.Thread(target=stop.set).start())
     try:
-        run(settings, stop)
+        run(settings, stopped_by(signal.SIGTERM, signal.SIGINT))
     except (SettingsError, OutboxBroken) as error:
         raise SystemExit(f"ingestor: {error}") from error

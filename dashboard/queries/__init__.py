@@ -1,7 +1,8 @@
 """All SQL of the pages, as functions that give a `Query`. Every count is of distinct things.
 
 Tables are read with FINAL; what readers may correct (themes, links, tone) through the views `documents_now`,
-`mentions_now` and `document_themes_now`, which hold the corrections, so that all pages count alike (`now`).
+`mentions_now`, `document_themes_now` and `companies_now`, which hold the corrections, so that all pages count alike
+(`now`).
 
 Windows are half-open; `back` numbers windows of equal length into the past (0: the current one).
 """
@@ -30,13 +31,13 @@ COMPANIES = """(
 
 
 def now(table: Table, scope: Scope, history: bool = False) -> str:
-    """A table as corrected, to select from: the view, or the table itself where nothing of the window was corrected."""
+    """A table as corrected, to select from: the view, or its rows as stored where the window has no correction."""
     return as_corrected(table, scope.amended(history))
 
 
 def as_corrected(table: Table, amended: bool = True) -> str:
-    """The view, or, not `amended`, the table, which takes a fraction of the planning that is most of a short window's
-    time."""
+    """The view, or, not `amended`, its rows as stored, which take a fraction of the planning that is most of a short
+    window's time."""
     if amended:
         return f"{table}_now"
     rows = COMPANIES if table == "companies" else f"(SELECT *, false AS corrected FROM {table} FINAL)"

@@ -24,10 +24,11 @@ ORDERS_OF_STORIES = {
     "newest": "first_at DESC",
     "fastest": "per_hour DESC, copies DESC",
 }
-IN_THEIR_ORDER: tuple[tuple[str, Table, str], ...] = (
-    ("themes", "document_themes", "theme"),
-    ("codes", "mentions", "code"),
-)
+# What a filter may ask for alone -> the table that lies in the order of it, and its column. A document that is just
+# being stored has its rows there before its own, and one whose time is up may have them after: `HELD` and `SPARE`.
+IN_ITS_ORDER: dict[str, tuple[Table, str]] = {"themes": ("document_themes", "theme"), "codes": ("mentions", "code")}
+HELD = "published_at >= (SELECT published_at FROM documents WHERE NOT is_deleted ORDER BY published_at LIMIT 1)"
+SPARE = 100
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,14 @@ class Filter:
     sources: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     first_only: bool = False
+
+    @property
+    def alone(self) -> str:
+        """The only thing that is asked for, "themes" or "codes"; "" for others, for more or nothing."""
+        for name in IN_ITS_ORDER:
+            if getattr(self, name) and self == Filter(**{name: getattr(self, name)}):
+                return name
+        return ""
 
 
 def conditions(filter_: Filter, *, narrowed: bool = True) -> tuple[str, dict[str, Any]]:
@@ -78,30 +87,31 @@ def _contains(column: str, word: str, name: str) -> str:
     return f"positionCaseInsensitiveUTF8({column}, {place}) > 0"
 
 
-def listed(scope: Scope, filter_: Filter, order: str = "newest", limit: int = 30, offset: int = 0) -> Query:
+def listed(scope: Scope, filter_: Filter, order: str = "newest", limit: int = 30) -> Query:
     """Documents that pass the filter, with the passage around the first word that is searched for.
 
-    The first ones are found without their texts, those of themes in their order. Else, where something was corrected,
-    they are found among those of no correction's moment, where a document is as it was stored, and those of such a
-    moment are all looked at.
+    The first ones are found without their texts, in the order of themes where only themes are asked for. Else, where
+    something was corrected, they are found among those of no correction's moment, where a document is as it was stored,
+    and those of such a moment are all looked at.
     """
     where, values = conditions(filter_)
     passage = ""
     if filter_.text.split():
         place = "positionCaseInsensitiveUTF8(body, {w0:String})"
         passage = f",\n       substringUTF8(body, toUInt64(greatest(toInt64({place}) - 40, 1)), 140) AS passage"
-    most = f"ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} + {{offset:UInt32}}"
-    if values.keys() == {"themes"} and not filter_.first_only:
+    if filter_.alone == "themes":
         first = f"""(published_at, id) IN (
         SELECT published_at, id FROM (
             SELECT DISTINCT published_at, document_id AS id, sentiment_score FROM {now("document_themes", scope)}
-            WHERE theme IN {{themes:Array(String)}} AND {WINDOW} {most}
+            WHERE theme IN {{themes:Array(String)}} AND {WINDOW} AND {HELD}
+            ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} + {SPARE}
         )
     )"""
     else:
         apart = " AND published_at NOT IN (SELECT published_at FROM feedback)" if scope.amended() else ""
         first = f"""(published_at, id) IN (
-        SELECT published_at, id FROM documents FINAL WHERE {WINDOW}{where}{apart} {most}
+        SELECT published_at, id FROM documents FINAL WHERE {WINDOW}{where}{apart}
+        ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}}
     )"""
         if scope.amended():
             corrected = f"published_at IN (SELECT published_at FROM feedback WHERE {WINDOW})"
@@ -111,8 +121,8 @@ def listed(scope: Scope, filter_: Filter, order: str = "newest", limit: int = 30
 SELECT {COLUMNS}{passage}
 FROM {now("documents", scope)}
 WHERE {first}
-ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}""",
-        **windowed(scope, limit=limit, offset=offset, **values),
+ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}}""",
+        **windowed(scope, limit=limit, **values),
     )
 
 
@@ -121,7 +131,7 @@ def found(scope: Scope, filter_: Filter) -> Query:
     where, values = conditions(filter_)
     return query(
         f"""
-SELECT uniqExact(id) AS documents, uniqExact(if(story_id = '', id, story_id)) AS stories
+SELECT uniqExact(id) AS documents, uniqExact({story("id")}) AS stories
 FROM {now("documents", scope)}
 WHERE {WINDOW}{where}""",
         **windowed(scope, **values),
@@ -201,21 +211,21 @@ def stories(scope: Scope, filter_: Filter, order: str = "spread", limit: int = 3
     """
     where, values = conditions(filter_)
     by = f"{ORDERS_OF_STORIES[order]}, story LIMIT {{limit:UInt32}}"
-    for field, table, column in IN_THEIR_ORDER:
-        if values.keys() == {field} and not filter_.first_only:
-            where = f"""
+    if name := filter_.alone:
+        table, column = IN_ITS_ORDER[name]
+        where = f"""
   AND (published_at, id) IN (
     SELECT place FROM (
         SELECT {spread("document_id")}, groupUniqArray((published_at, document_id)) AS places
         FROM {now(table, scope)}
-        WHERE {column} IN {{{field}:Array(String)}} AND {WINDOW}
+        WHERE {column} IN {{{name}:Array(String)}} AND {WINDOW} AND {HELD}
         GROUP BY story ORDER BY {by}
     ) ARRAY JOIN places AS place
 )"""
     return query(
         f"""
 SELECT {spread("id")}, argMin(title, published_at) AS first_title, argMin(id, published_at) AS first_id,
-       argMin(if(publisher = '', source, publisher), published_at) AS first_publisher,
+       argMin({PUBLISHER}, published_at) AS first_publisher,
        dateDiff('second', first_at, last_at) / 60 AS minutes,
        avg(sentiment_score) AS tone, groupUniqArrayArray(5)(themes) AS of_themes,
        groupUniqArrayArray(8)(codes) AS of_codes

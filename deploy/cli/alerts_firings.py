@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +17,7 @@ from deploy.cli.alerts_subscriptions import Json, Which, open_store, read_file, 
 from deploy.cli.connections import me
 from deploy.logs import configure
 from deploy.settings import load
+from deploy.signals import stopped_by
 from stream.alerts.channels import ChannelBook, Safe, resolve
 from stream.alerts.history import log_rows
 from stream.alerts.subscriptions import Book
@@ -144,9 +144,7 @@ def run() -> None:
     for noisy in ("httpx", "httpcore", "apprise"):  # their lines hold addresses
         logging.getLogger(noisy).setLevel(logging.WARNING)
     use_baskets(settings)
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):  # not set here: a thread that just waits for it may hold its lock
-        signal.signal(number, lambda *_: threading.Thread(target=ended.set).start())
+    ended = stopped_by(signal.SIGINT, signal.SIGTERM)
     if settings.alerts.web_port:
         pages = web.Pages(lambda: connect(settings, writer=True), agent.links(settings), agent.clock)
         try:

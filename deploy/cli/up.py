@@ -20,6 +20,7 @@ from deploy.local.services import plan
 from deploy.local.supervisor import StartError, Supervisor, last_words
 from deploy.logs import as_json
 from deploy.settings import Settings, load, redact
+from deploy.signals import stopped_by
 
 COLOURS = {
     "up": 37,
@@ -78,14 +79,11 @@ def run(settings: Settings, *, sample: bool, inputs: list[str]) -> None:
         settings.data_dir,
         echo,
     )
-    stop = threading.Event()
 
-    def on_signal(number: int, frame: object) -> None:
+    def restart_nothing() -> None:
         supervisor.stopping = True
-        stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, on_signal)
+    stop = stopped_by(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, then=restart_nothing)
     started = time.monotonic()
     loads: list[Child] = []
     try:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from deploy.local.preflight import port_is_free
@@ -53,7 +54,7 @@ def create_topics(servers: Sequence[str], settings: Settings, timeout: float = 3
     """
     from kafka import KafkaAdminClient
     from kafka.admin import NewTopic
-    from kafka.errors import KafkaError, TopicAlreadyExistsError
+    from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
     from stream.records import ANALYSES, DEAD, DOCUMENTS
 
@@ -72,26 +73,25 @@ def create_topics(servers: Sequence[str], settings: Settings, timeout: float = 3
                     f"no Kafka broker answers at {', '.join(servers)} ({error}); is it running?"
                 ) from error
             time.sleep(0.2)
+    deadline = time.monotonic() + timeout
     configs = {} if settings.embedded_kafka else {"retention.ms": str(settings.log_milliseconds)}
     try:
         while True:
-            have = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(admin.list_topics())}
-            wrong = {name for name in wanted if have.get(name, wanted[name]) != wanted[name]}
-            if settings.embedded_kafka and wrong:
-                admin.delete_topics(list(wrong))
-                have = {name: number for name, number in have.items() if name not in wrong}
-            made = [
-                NewTopic(name, partitions, settings.stream.replication, topic_configs=configs)
-                for name, partitions in wanted.items()
-                if name not in have
-            ]
-            if not made:
+            have = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
+            other = [n for n in wanted if settings.embedded_kafka and have.get(n, wanted[n]) != wanted[n]]
+            missing = [n for n in wanted if n not in have]
+            if not other and not missing:
                 return
-            try:
-                admin.create_topics(made)
-            except TopicAlreadyExistsError:  # another client was first, maybe with another number of partitions
-                if time.monotonic() > deadline:
-                    raise
+            if time.monotonic() > deadline:
+                raise BrokerError(f"other clients make or change {', '.join([*other, *missing])} again and again")
+            with suppress(UnknownTopicOrPartitionError, TopicAlreadyExistsError):  # another client was first
+                if other:
+                    admin.delete_topics(other)
+                new = [NewTopic(n, wanted[n], settings.stream.replication, topic_configs=configs) for n in wanted]
+                admin.create_topics([topic for topic in new if topic.name in {*other, *missing}])
+                if not settings.embedded_kafka:  # it may take a moment until all brokers know them
+                    return
+            time.sleep(0.2)
     except KafkaError as error:
         raise BrokerError(f"can't make the topics at {', '.join(servers)}: {error}") from error
     finally:

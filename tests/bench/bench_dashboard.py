@@ -159,6 +159,7 @@ async def visits_to_nothing(browser: Browser, folder: Path, rounds: int) -> Time
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             while not answers(address):
+                assert process.poll() is None, f"{' '.join(command)} ended"
                 await asyncio.sleep(0.1)
             for _ in range(rounds + 1):
                 context = await browser.new_context(viewport={"width": 1440, "height": 900}, locale="zh-CN")

@@ -245,12 +245,12 @@ def tallied(end: datetime) -> Tallied:
 def correct(client: Client, end: datetime) -> frozenset[int]:
     """Take a company from ten documents of the last day and a theme from ten others; the hours of these."""
     if not rows_of(client, "feedback"):
-        for kind, column in (("link", "codes"), ("theme", "themes")):
+        for kind, column, way in (("link", "codes", "ASC"), ("theme", "themes", "DESC")):
             client.command(
                 "INSERT INTO feedback (document_id, published_at, kind, subject, said, `by`, version)"
                 f" SELECT id, published_at, '{kind}', {column}[1], {column}[1], 'bench', 1 FROM documents"
                 f" WHERE published_at >= {{day:{TIME}}} AND published_at < {{end:{TIME}}} AND notEmpty({column})"
-                " ORDER BY sipHash64(id) LIMIT 10",
+                f" ORDER BY sipHash64(id) {way} LIMIT 10",
                 parameters={"day": clock(end.replace(hour=0)), "end": clock(end)},
             )
     hours = client.query("SELECT DISTINCT toUnixTimestamp(toStartOfHour(published_at)) FROM feedback").result_rows

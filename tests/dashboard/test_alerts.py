@@ -19,7 +19,7 @@ from stream.alerts.text import RuleError
 from tests.dashboard.conftest import HOSTILE, schema
 from tests.dashboard.seed import Seed, make
 from tests.dashboard.site import Site
-from tests.dashboard.test_pages import settle
+from tests.dashboard.test_pages import fits_a_phone, settle
 from tests.fixtures.clickhouse import ClickHouseServer
 
 RULE = """
@@ -173,7 +173,7 @@ def test_the_list_leads_to_a_subscription_with_its_firings(page: Page, server_si
     page.set_viewport_size({"width": 390, "height": 844})
     for path in ("alerts", "alerts?id=new", "alerts?alerts=channels", "alerts?alerts=exchange"):
         opened(page, site, path)
-        page.wait_for_function("document.querySelector('.stMain').scrollWidth <= 390")
+        fits_a_phone(page)
 
 
 @pytest.mark.browser

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,10 @@ def test_what_documents_say_of_companies_is_what_mentions_say_whatever_is_correc
     store.mark("tone", COL, "neutral", document=2)
     store.mark("theme", "game", document=2)
     store.mark("link", COL, "300413.SZ")
-    assert len({tuple(map(str, rows)) for rows in (plain, gone, agree())}) == 3
+    store.mark("tone", "300413.SZ", "negative")
+    other = agree()
+    store.mark("link", GIGABIT, "300413.SZ")  # both names are one company
+    assert len({tuple(map(str, rows)) for rows in (plain, gone, other, agree())}) == 4
     for row in store.ask(sql.latest()):
         feedback.undo(store.reader, store.editor, row["id"], "李")
     assert agree() == plain
@@ -196,17 +199,44 @@ def test_a_wrong_tone_of_a_document_and_toward_a_company(store: Corrected) -> No
 
 
 @pytest.mark.parametrize("order", documents.ORDERS)
-def test_a_list_is_turned_over_page_by_page_as_corrected(store: Corrected, order: str) -> None:
+def test_lists_and_stories_are_found_as_corrected(store: Corrected, order: str) -> None:
     store.mark("theme", "game", document=2)  # taken from one
     store.mark("theme", "aigc", "ip")  # and given to the first, whose moment another one shares
     store.mark("tone", "", "negative", document=1)
     filters = {"": 3, "game": 2, "ip": 1, "aigc": 0}
     for name, number in filters.items():
         chosen = documents.Filter(themes=(name,) if name else ())
-        listed = [row["id"] for row in store.ask(documents.listed(day(), chosen, order))]
-        pages = [store.ask(documents.listed(day(), chosen, order, 1, offset)) for offset in range(4)]
-        assert len(listed) == number and [row["id"] for page in pages for row in page] == listed
+        listed = store.ask(documents.listed(day(), chosen, order))
+        assert len(listed) == number
+        for limit in range(1, 4):
+            assert store.ask(documents.listed(day(), chosen, order, limit)) == listed[:limit]
+        any_source = replace(chosen, sources=tuple({document.source for document in store.documents}))
+        assert store.ask(documents.listed(day(), any_source, order)) == listed
+        assert store.ask(documents.stories(day(), chosen)) == store.ask(documents.stories(day(), any_source))
+    store.mark("link", GIGABIT, "300413.SZ")
+    for code, number in ((GIGABIT, 1), ("300413.SZ", 1), (COL, 2)):
+        chosen = documents.Filter(codes=(code,))
+        any_source = replace(chosen, sources=tuple({document.source for document in store.documents}))
+        found = store.ask(documents.stories(day(), chosen))
+        assert len(found) == number and found == store.ask(documents.stories(day(), any_source))
     assert len(store.ask(documents.listed(day(), documents.Filter(tone="negative"), order))) >= 1
+
+
+def test_themes_of_documents_that_are_not_there_take_no_places(store: Corrected, doors: Doors) -> None:
+    """Those of a batch that is just being stored, and those of documents whose time is up."""
+    game = documents.Filter(themes=("game",))
+    wanted = {order: store.ask(documents.listed(day(), game, order, 2)) for order in ("newest", "oldest")}
+    rows = (
+        "SELECT * REPLACE (toDateTime64({at:String}, 3, 'Asia/Shanghai') AS published_at, {id:String} AS document_id)"
+    )
+    for number in range(20):
+        for at in ("2026-11-20 09:00:00", "2026-11-20 11:30:00"):
+            doors.writer.command(
+                f"INSERT INTO document_themes {rows} FROM document_themes WHERE theme = 'game' LIMIT 1",
+                parameters={"at": at, "id": f"absent{number}"},
+            )
+    for order, listed in wanted.items():
+        assert len(listed) == 2 and store.ask(documents.listed(day(), game, order, 2)) == listed
 
 
 def test_where_a_document_lies_and_whether_it_was_corrected(store: Corrected) -> None:

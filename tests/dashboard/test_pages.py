@@ -45,6 +45,14 @@ def settle(page: Page) -> None:
     expect(page.locator('.stApp[data-test-script-state="notRunning"]')).to_be_attached()
 
 
+def fits_a_phone(page: Page) -> None:
+    """At a phone's width, once the charts are drawn anew."""
+    page.wait_for_function("document.querySelector('.stMain').scrollWidth <= 390")
+    settle(page)
+    width = page.evaluate("document.querySelector('.stMain').scrollWidth")
+    assert width <= 390, f"the page is {width} px wide"
+
+
 def tile(page: Page, name: str) -> str:
     """The number on a tile."""
     text = page.locator(".fx-tile", has_text=name).first.locator(".v").inner_text()
@@ -64,7 +72,7 @@ def test_page_shows_without_error_and_fits_a_phone(page: Page, world: World, pat
     assert not page.get_by_text(re.compile("出错了|没有成功|encountered an error")).count()
     assert not page.locator('[data-testid="stException"]').count()
     page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_function("document.querySelector('.stMain').scrollWidth <= 390")  # charts are drawn anew
+    fits_a_phone(page)
 
 
 def test_overview_counts_what_sql_counts(page: Page, world: World) -> None:

@@ -229,10 +229,24 @@ def test_stories_of_themes_or_securities_alone_are_those_of_any_filter(
     client, messages = store
     scope = scope_of(messages, "30d")
     everywhere = documents.Filter(**of, sources=tuple({m.document.source for m in messages}))
+    assert documents.Filter(**of).alone and not everywhere.alone
     whole = run(client, documents.stories(scope, everywhere, order, 1000))
     assert len(whole) > 5 and any(row["copies"] > 1 for row in whole)
     for limit in (3, 1000):
         assert run(client, documents.stories(scope, documents.Filter(**of), order, limit)) == whole[:limit]
+
+
+@pytest.mark.parametrize("order", documents.ORDERS)
+def test_documents_of_themes_alone_are_those_of_any_filter(
+    store: tuple[Client, list[AnalysedDocument]], order: str
+) -> None:
+    client, messages = store
+    scope, themes = scope_of(messages, "30d"), ("game", "aigc")
+    everywhere = documents.Filter(themes=themes, sources=tuple({m.document.source for m in messages}))
+    whole = run(client, documents.listed(scope, everywhere, order, 1000))
+    assert any(set(themes) <= set(row["themes"]) for row in whole)  # once, though it has both
+    for limit in (3, len(whole) - 1, 1000):
+        assert run(client, documents.listed(scope, documents.Filter(themes=themes), order, limit)) == whole[:limit]
 
 
 @pytest.mark.parametrize("themes", [(), ("game", "aigc")])

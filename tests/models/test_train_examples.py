@@ -81,10 +81,24 @@ def test_own_labels_join_their_texts(data: Path, tmp_path: Path) -> None:
         {"ref": "wires:cls:1", "themes": ["game"], "tone": "positive", "mentions": [mention], "split": "train"},
         {"ref": "titles:0", "themes": [], "tone": "neutral", "mentions": [], "split": "dev"},
         {"ref": "wires:cls:unknown", "themes": [], "tone": "neutral", "mentions": [], "split": "dev"},
+        {"ref": "finre:train:0", "themes": [], "tone": "neutral", "split": "dev"},
+        {"ref": "thuc:dev:1", "themes": ["game"], "tone": "neutral", "split": "dev"},
     ]
+    for stem, lines in (
+        ("finre/train", ["<N>公司甲</N>将与<N>公司乙</N>合并"]),
+        ("thucnews_headlines/dev", ["一", "二"]),
+    ):
+        file = data / "labels" / f"{stem}.jsonl"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("\n".join(json.dumps({"text": text}) for text in lines), encoding="utf-8")
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     train, dev = own_sets.silver(path, data)
-    assert [e.key for e in train] == ["wires:cls:1"] and [e.key for e in dev] == ["titles:0"]
+    assert [e.key for e in train] == ["wires:cls:1"] and [e.key for e in dev] == [
+        "titles:0",
+        "finre:train:0",
+        "thuc:dev:1",
+    ]
+    assert [e.body for e in dev[1:]] == ["公司甲将与公司乙合并", "二"]
     assert train[0].themes[built_in().ids.index("game")] == 1 and sum(train[0].themes.values()) == 1
     assert train[0].targets[0].tone == Label(POSITIVE)
 
