@@ -37,11 +37,12 @@ GUESSED = 30_000  # wires labelled by the weights that a run starts from, times 
 
 @dataclass(frozen=True)
 class Stage:
-    """A pass over the sets: `scale` of the weakly labelled ones, `copies` of our own labels."""
+    """A pass over the sets: `scale` of the weakly labelled ones, `copies` of our own labels, `posts` of FinFE's."""
 
     name: str
     scale: float
     copies: int
+    posts: int
     epochs: int
     rate: float
     weak_wires: bool
@@ -60,7 +61,7 @@ def gather(data: Path, rng: random.Random, stage: Stage, labels: Path, start: Pa
     def some(pool: list[Example], share: float) -> list[Example]:
         return rng.sample(pool, int(len(pool) * min(1, share * scale)))
 
-    made = [e for e in tone_sets.finfe(folder)[0] if not e.key.startswith("hold")]
+    made = [e for e in tone_sets.finfe(folder)[0] if not e.key.startswith("hold")] * stage.posts
     made += tone_sets.company_titles(folder)[0] + tone_sets.finnsp(folder)[0]
     made += some(tone_sets.guba(folder), 0.7) + some(tone_sets.finese(folder), 0.5)
     if stage.weak_wires:
@@ -143,8 +144,8 @@ def main() -> None:
     torch.manual_seed(args.seed)
     network = Network(load_encoder(args.base, args.layers), len(built_in().ids))
     stages = [
-        Stage("first", args.scale, 3, args.epochs, args.rate, True, 3.0),
-        Stage("polish", args.scale * 0.25, 3, args.polish, args.rate / 2, False, 6.0),
+        Stage("first", args.scale, 3, 1, args.epochs, args.rate, True, 3.0),
+        Stage("polish", args.scale * 0.25, 3, 2, args.polish, args.rate / 2, False, 6.0),
     ]
     source = args.start if args.start and args.start.is_dir() else None
     if args.start:
