@@ -79,15 +79,14 @@ class _Progress:
 
     offset: int = -1  # the highest confirmed
     history: deque[tuple[float, int]] = field(default_factory=deque)  # (when, highest offset confirmed by then)
-    quiet_since: float = 0.0
+    quiet_since: float | None = None  # the look since which something is open and nothing was confirmed
     probes: int = 0
-    open: bool = False  # something is unconfirmed, and was when all was last looked at
 
     def confirmed(self, offset: int, now: float) -> None:
         if offset > self.offset:
             self.offset = offset
             self.history.append((now, offset))
-        self.quiet_since, self.probes, self.open = now, 0, False
+        self.quiet_since, self.probes = None, 0
 
     def overtaken_below(self, before: float) -> int:
         """The highest offset that was confirmed at or before the time `before`; -1: none."""
@@ -137,10 +136,6 @@ class Confirmer:
                 break
         if whole:
             self._whole_at = self._clock()
-            for place, progress in self._partitions.items():
-                if place in newest and not progress.open:  # the quiet before says nothing of it
-                    progress.quiet_since = self._whole_at
-                progress.open = place in newest
             self._send_again(overdue)
             self._probe(newest)
             self._outbox.forget()
@@ -173,7 +168,7 @@ class Confirmer:
             self._outbox.confirm((entry for entry in page if found.get(entry.id) == state), state)
         now = self._clock()
         for entry in page:
-            progress = self._partitions.setdefault(entry.place, _Progress(quiet_since=now))
+            progress = self._partitions.setdefault(entry.place, _Progress())
             if entry.id in found:
                 progress.confirmed(entry.first_offset, now)
         return [entry for entry in page if entry.id not in found]
@@ -188,8 +183,12 @@ class Confirmer:
 
     def _probe(self, newest: dict[Partition, Sent]) -> None:
         now = self._clock()
-        for place, entry in newest.items():
-            progress = self._partitions[place]
+        for place, progress in self._partitions.items():
+            if (entry := newest.get(place)) is None:
+                progress.quiet_since = None
+                continue
+            if progress.quiet_since is None:  # the quiet before says nothing of what is open now
+                progress.quiet_since = now
             if now - progress.quiet_since >= self._patience * 2**progress.probes:
                 words = "no confirmation from %s[%d] for a while: sending %s again as a probe"
                 log.info(words, *place, entry.id, extra={"document_id": entry.id})

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 
 from deploy.local.preflight import port_is_free
@@ -84,14 +83,16 @@ def create_topics(servers: Sequence[str], settings: Settings, timeout: float = 3
                 return
             if time.monotonic() > deadline:
                 raise BrokerError(f"other clients make or change {', '.join([*other, *missing])} again and again")
-            with suppress(UnknownTopicOrPartitionError, TopicAlreadyExistsError):  # another client was first
+            new = [
+                NewTopic(n, wanted[n], settings.stream.replication, topic_configs=configs) for n in [*other, *missing]
+            ]
+            try:
                 if other:
                     admin.delete_topics(other)
-                new = [NewTopic(n, wanted[n], settings.stream.replication, topic_configs=configs) for n in wanted]
-                admin.create_topics([topic for topic in new if topic.name in {*other, *missing}])
-                if not settings.embedded_kafka:  # it may take a moment until all brokers know them
-                    return
-            time.sleep(0.2)
+                admin.create_topics(new)
+                return
+            except (UnknownTopicOrPartitionError, TopicAlreadyExistsError):  # another client was first
+                time.sleep(0.2)
     except KafkaError as error:
         raise BrokerError(f"can't make the topics at {', '.join(servers)}: {error}") from error
     finally:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,7 +19,7 @@ from stream.records import ANALYSES, DEAD, DOCUMENTS
 from stream.worker import FATAL_STATUS
 from tests.chaos.harness import ONCE
 from tests.fixtures.broker import free_port
-from tests.stream.stack import Stack, make_document, within
+from tests.stream.stack import Stack, fetch, make_document, within
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 
@@ -99,16 +98,7 @@ class Workers:
 
 def ready(port: int) -> bool:
     """Whether a worker has a share of both."""
-    return answers(port, "readyz")
-
-
-def answers(port: int, page: str = "healthz") -> bool:
-    """Whether a worker's health page says that all is well."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=2):
-            return True
-    except OSError:
-        return False
+    return fetch(port, "readyz") == "ok"
 
 
 def settle(stack: Stack, workers: Workers, documents: int) -> None:
@@ -157,7 +147,7 @@ def test_workers_that_come_and_go_under_load_lose_nothing(stack: Stack) -> None:
     with flowing(stack) as flow:
         workers.start()
         third = workers.add()  # four partitions are two for each of two: there may be none left for it
-        assert within(60, lambda: answers(third)), stack.log()[-5000:]
+        assert within(60, lambda: fetch(third, "healthz") == "ok"), stack.log()[-5000:]
         for how in (signal.SIGKILL, signal.SIGTERM):
             workers.end(how)
             time.sleep(3)

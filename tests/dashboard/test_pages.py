@@ -179,7 +179,7 @@ def test_search_finds_marks_and_filters(page: Page, world: World) -> None:
     n = scalar(world, f"SELECT uniqExact(id) FROM documents FINAL WHERE {where}")
     assert n > 0
     expect(page.get_by_text(f"{n} 篇文档")).to_be_visible()
-    expect(page.locator(".st-key-panel-search mark").filter(has_text="版号").first).to_be_visible()
+    expect(page.locator(".st-key-panel-search mark").filter(has_text=re.compile("^版号$")).first).to_be_visible()
     opened(page, world, f"search?q=版号&tone=negative&{WIDE}")
     n = scalar(world, f"SELECT uniqExact(id) FROM documents FINAL WHERE sentiment = 'negative' AND {where}")
     expect(page.get_by_text(f"{n} 篇文档")).to_be_visible()

@@ -93,11 +93,8 @@ def test_own_labels_join_their_texts(data: Path, tmp_path: Path) -> None:
         file.write_text("\n".join(json.dumps({"text": text}) for text in lines), encoding="utf-8")
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     train, dev = own_sets.silver(path, data)
-    assert [e.key for e in train] == ["wires:cls:1"] and [e.key for e in dev] == [
-        "titles:0",
-        "finre:train:0",
-        "thuc:dev:1",
-    ]
+    assert [e.key for e in train] == ["wires:cls:1"]
+    assert [e.key for e in dev] == ["titles:0", "finre:train:0", "thuc:dev:1"]
     assert [e.body for e in dev[1:]] == ["公司甲将与公司乙合并", "二"]
     assert train[0].themes[built_in().ids.index("game")] == 1 and sum(train[0].themes.values()) == 1
     assert train[0].targets[0].tone == Label(POSITIVE)

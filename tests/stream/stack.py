@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -153,3 +154,12 @@ def within(seconds: float, condition: Callable[[], bool], step: float = 0.1) -> 
             return False
         time.sleep(step)
     return True
+
+
+def fetch(port: int, page: str) -> str:
+    """What a worker's health page says; "" while it doesn't, or not that all is well."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=2) as reply:
+            return str(reply.read().decode().strip())
+    except OSError:
+        return ""

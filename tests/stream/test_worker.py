@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import time
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import SimpleNamespace
@@ -20,7 +19,7 @@ from stream.log import Log
 from stream.records import ANALYSES, DEAD, DOCUMENTS, encode
 from stream.worker import Worker
 from tests.fixtures.broker import free_port
-from tests.stream.stack import Place, Stack, make_document, within
+from tests.stream.stack import Place, Stack, fetch, make_document, within
 from tests.stream.stand_in import StandIn
 
 STORED = "SELECT count() FROM documents FINAL"
@@ -205,11 +204,3 @@ def test_an_audit_asks_a_broker_that_doesn_t_answer_again(stack: Stack) -> None:
         stack.make_topics()
         done = asked.result()
     assert done.returncode == 0 and "clean" in done.stdout, done.stdout + done.stderr
-
-
-def fetch(port: int, page: str) -> str:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=2) as reply:
-            return str(reply.read().decode().strip())
-    except OSError:
-        return ""
