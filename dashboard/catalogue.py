@@ -28,6 +28,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "basis_raw": ("按篇", "Documents"),
     "basis_story": ("按事件", "Stories"),
     "basis_publisher": ("按媒体", "Publishers"),
+    "unknown_here": (
+        "链接里的“{value}”不在这里（可能写错，或已不再保存），以下显示另一个。",
+        "“{value}” of the link is not here (mistyped, or no longer kept): another one is shown.",
+    ),
     "settings": ("设置", "Settings"),
     "colours": ("涨跌颜色", "Colours of up and down"),
     "colours_red_up": ("红涨绿跌", "Red up, green down"),

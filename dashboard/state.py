@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import scope
+from dashboard import safe, scope
 from dashboard.text import LANGUAGES, say
 from deploy.settings import load
 from models.trading import SHANGHAI
@@ -57,6 +57,13 @@ def bound(
         del st.query_params[key]
     seen[key] = written
     return value
+
+
+def tell_unknown(key: str, options: Collection[Any]) -> None:
+    """Say so where a link asks for what isn't there, before `bound` shows something else."""
+    asked = st.query_params.get(key)
+    if asked and options and asked not in options:
+        st.info(say("unknown_here", value=safe.label(asked, 40)), icon=":material/link_off:")
 
 
 def encode(value: Any) -> str:

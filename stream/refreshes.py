@@ -47,8 +47,8 @@ def note(client: Client, table: str, reached: int, version: int) -> None:
 
 def parts(hours: Sequence[int], reached: int, version: int, minute_days: int) -> Iterator[dict[str, Any]]:
     """The parameters of the statements that count some days anew: `version`, the `days` and, of them, the `hours`
-    (beginnings, in seconds since 1970), `first` and `end` of their span, and `minutes_from`, the first day that is
-    counted by the minute, too."""
+    (beginnings, in seconds since 1970), `first` and `end` of their span, their `weeks` (Mondays) with `first_week` and
+    `end_week`, and `minutes_from`, the first day that is counted by the minute, too."""
     today = moment_of(reached).astimezone(SHANGHAI).date()
     hours_of: dict[date, list[int]] = {}
     for hour in hours:
@@ -56,11 +56,20 @@ def parts(hours: Sequence[int], reached: int, version: int, minute_days: int) ->
     days = sorted(hours_of)
     for start in range(0, len(days), DAYS_AT_ONCE):
         some = days[start : start + DAYS_AT_ONCE]
+        weeks = sorted({day - timedelta(days=day.weekday()) for day in some})
         yield {
             "version": version,
             "days": some,
             "hours": [hour for day in some for hour in hours_of[day]],
-            "first": max(0, int(midnight(some[0]).timestamp())),
-            "end": max(0, int(midnight(some[-1] + timedelta(days=1)).timestamp())),
+            "first": _second(some[0]),
+            "end": _second(some[-1] + timedelta(days=1)),
+            "weeks": weeks,
+            "first_week": _second(weeks[0]),
+            "end_week": _second(weeks[-1] + timedelta(days=7)),
             "minutes_from": today - timedelta(days=minute_days),
         }
+
+
+def _second(day: date) -> int:
+    """When a day begins, in seconds since 1970, not before that."""
+    return max(0, int(midnight(day).timestamp()))

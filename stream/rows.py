@@ -190,6 +190,7 @@ def _mention(mention: Mention, document: Document, shared: Row, analysis: Analys
         "evidence": mention.evidence,
         "role": mention.role,
         "themes": [theme.theme for theme in analysis.themes],
+        "codes": _codes(analysis),
         **shared,
     }
 
@@ -203,7 +204,9 @@ def _themes(analysis: Analysis, shared: Row) -> list[Row]:
             "evidence": [(span.field, span.start, span.end) for span in theme.evidence],
             "sentiment": analysis.sentiment.label,
             "sentiment_score": analysis.sentiment.score,
+            "themes": [theme.theme for theme in analysis.themes],
             "codes": _codes(analysis),
+            "companies": _companies(analysis),
             **shared,
         }
         for theme in best.values()

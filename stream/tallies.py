@@ -1,11 +1,11 @@
-"""Keeps `tallies`, counts by minute, hour and day that add up, in step with the tables of truth.
+"""Keeps `tallies`, counts by minute, hour, day and week that add up, in step with the tables of truth.
 
 `trends` says what a step's counts are; its distinct stories don't add up. Here they are sets, so that the dashboard
 counts a window of any length, and twenty earlier ones, from a few rows. As in `stream.trends`, the hours of which
 something was stored, or corrected, since the last refresh are counted anew, and what no longer has a count gets a
-tombstone. A day is the sum of its hours. How many documents each partition of the log and each version gave is counted
-beside, by the hour and day. Until an hour is counted anew its documents are counted from the tables of truth
-(`dashboard.queries.tallies`), so a reader sees no delay.
+tombstone. A day is the sum of its hours, a week that of its days. How many documents each partition of the log and each
+version gave is counted beside, by the hour, day and week. Until an hour is counted anew its documents are counted from
+the tables of truth (`dashboard.queries.tallies`), so a reader sees no delay.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _DIMENSIONS = {
     "theme": ("document_themes_now", "theme", "document_id", "''", "1"),
     "security": ("mentions_now", "code", "document_id", "argMax(name, published_at)", "relevance"),
     "source": ("documents_now", "source", "id", "''", "1"),
+    "document": ("documents_now", "''", "id", "''", "1"),  # all of them
 }
 _COLUMNS = """step, dimension, bucket, key, name, documents, mentions, stories, publishers, weight, toned,
     positive, neutral, negative, lowest, highest, expires_on, version"""
@@ -59,15 +60,15 @@ WHERE published_at >= fromUnixTimestamp({first:UInt32}) AND published_at < fromU
     AND toUnixTimestamp(toStartOfHour(published_at)) IN {hours:Array(UInt32)}
 GROUP BY of.1, of.2, bucket
 """
-_ADD = f"""
-INSERT INTO tallies ({_COLUMNS})
-SELECT 'day', dimension, toDateTime64(toStartOfDay(bucket), 3, 'Asia/Shanghai') AS day, key, argMax(name, bucket),
+_ADD = """
+INSERT INTO tallies ({columns})
+SELECT '{step}', dimension, toDateTime64({start}(bucket), 3, 'Asia/Shanghai') AS at, key, argMax(name, bucket),
     sum(documents), sum(mentions), uniqMergeState(stories), uniqMergeState(publishers), sum(weight), sum(toned),
     sum(positive), sum(neutral), sum(negative), min(lowest), max(highest), toDate('2149-06-06'), {{version:UInt64}}
 FROM tallies FINAL
-WHERE step = 'hour' AND bucket >= fromUnixTimestamp({{first:UInt32}}) AND bucket < fromUnixTimestamp({{end:UInt32}})
-    AND toDate(bucket) IN {{days:Array(Date)}}
-GROUP BY dimension, day, key
+WHERE step = '{of}' AND bucket >= fromUnixTimestamp({{first{of_week}:UInt32}})
+    AND bucket < fromUnixTimestamp({{end{of_week}:UInt32}}) AND toDate({start}(bucket)) IN {{{step}s:Array(Date)}}
+GROUP BY dimension, at, key
 """
 _MENTIONS = """
 INSERT INTO tallies (step, dimension, bucket, mentions, version)
@@ -80,11 +81,22 @@ GROUP BY day
 _BURY = """
 INSERT INTO tallies (step, dimension, bucket, key, expires_on, version, is_deleted)
 SELECT step, dimension, bucket, key, expires_on, {{version:UInt64}}, 1 FROM tallies FINAL
-WHERE bucket >= fromUnixTimestamp({{first:UInt32}}) AND bucket < fromUnixTimestamp({{end:UInt32}}) AND {of}
+WHERE bucket >= fromUnixTimestamp({{first_week:UInt32}}) AND bucket < fromUnixTimestamp({{end:UInt32}}) AND {of}
     AND version < {{version:UInt64}}
 """
 _OF_HOURS = "step IN ('minute', 'hour') AND toUnixTimestamp(toStartOfHour(bucket)) IN {hours:Array(UInt32)}"
 _OF_DAYS = "step = 'day' AND toDate(bucket) IN {days:Array(Date)}"
+_OF_WEEKS = "step = 'week' AND toDate(bucket) IN {weeks:Array(Date)}"
+# In this order: what is summed up must be rid of what no longer has a count.
+_SUMS = (
+    _TRACE,
+    _BURY.format(of=_OF_HOURS),
+    _ADD.format(columns=_COLUMNS, step="day", of="hour", start="toStartOfDay", of_week=""),
+    _MENTIONS,
+    _BURY.format(of=_OF_DAYS),
+    _ADD.format(columns=_COLUMNS, step="week", of="day", start="toMonday", of_week="_week"),
+    _BURY.format(of=_OF_WEEKS),
+)
 
 
 def keep_up(client: Client, *, document_days: int = 0) -> None:
@@ -98,7 +110,7 @@ def keep_up(client: Client, *, document_days: int = 0) -> None:
 
 
 def refresh(client: Client, hours: Sequence[int], now: Reach) -> None:
-    """Count the hours (their beginnings, in order, in seconds since 1970), their minutes and days anew."""
+    """Count the hours (their beginnings, in order, in seconds since 1970), their minutes, days and weeks anew."""
     for values in parts(hours, now.reached, now.version, MINUTE_DAYS):
         for dimension, (table, key, id_, name, weight) in _DIMENSIONS.items():
             sql = _COUNT.format(
@@ -106,6 +118,6 @@ def refresh(client: Client, hours: Sequence[int], now: Reach) -> None:
                 story=story(id_), publisher=PUBLISHER, minute_days=MINUTE_DAYS,
             )  # fmt: skip
             client.command(sql, parameters=values)
-        for sql in (_TRACE, _BURY.format(of=_OF_HOURS), _ADD, _MENTIONS, _BURY.format(of=_OF_DAYS)):
+        for sql in _SUMS:
             client.command(sql, parameters=values)
     note(client, NOTES, now.reached, now.version)

@@ -17,7 +17,9 @@ from stream.queries import TOUCHED
 
 MOST_HOURS = 400  # that are counted from the tables of truth beside the tallies
 WINDOW = f"published_at >= {{start:{TIME}}} AND published_at < {{end:{TIME}}}"
-
+# What is as it was stored, and the rest: moments of which something was corrected, to be looked at as corrected.
+APART = "AND published_at NOT IN (SELECT published_at FROM feedback)"
+CORRECTED = f"published_at IN (SELECT published_at FROM feedback WHERE {WINDOW})"
 
 Table = Literal["documents", "mentions", "document_themes", "companies"]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dashboard.queries import WINDOW, Table, moments, now, windowed
+from dashboard.queries import APART, CORRECTED, WINDOW, Table, moments, now, windowed
+from dashboard.queries.tallies import N, counts
 from dashboard.query import Query, query
 from dashboard.scope import Scope
 from stream.queries import PUBLISHER, story
@@ -46,10 +48,26 @@ class Filter:
     @property
     def alone(self) -> str:
         """The only thing that is asked for, "themes" or "codes"; "" for others, for more or nothing."""
-        for name in IN_ITS_ORDER:
-            if getattr(self, name) and self == Filter(**{name: getattr(self, name)}):
-                return name
-        return ""
+        return self._only(IN_ITS_ORDER)
+
+    @property
+    def tallied(self) -> tuple[str, str] | None:
+        """The dimension of `tallies` that counts what is asked for, and the condition on its key; None where no such
+        count tells."""
+        if self == Filter():
+            return "document", ""
+        name = self._only(("themes", "codes", "sources"))
+        if not name or (name != "sources" and len(getattr(self, name)) > 1):
+            return None  # documents of several are in part the same ones
+        dimension, values = {
+            "themes": ("theme", "themes"),
+            "codes": ("security", "codes"),
+            "sources": ("source", "source"),
+        }[name]
+        return dimension, f"key IN {{{values}:Array(String)}}"
+
+    def _only(self, names: Iterable[str]) -> str:
+        return next((n for n in names if getattr(self, n) and self == Filter(**{n: getattr(self, n)})), "")
 
 
 def conditions(filter_: Filter, *, narrowed: bool = True) -> tuple[str, dict[str, Any]]:
@@ -80,9 +98,12 @@ def conditions(filter_: Filter, *, narrowed: bool = True) -> tuple[str, dict[str
 
 
 def _contains(column: str, word: str, name: str) -> str:
-    """Whether the column holds the word; Chinese of two characters and more is looked up in the text index."""
+    """Whether the column holds the word; Chinese of two characters, which the text index is of, and more is looked up
+    there."""
     place = f"{{{name}:String}}"
     if len(word) >= 2 and word.isalnum() and not any(c.isascii() for c in word):
+        if len(word) == 2:
+            return f"hasAllTokens({column}, {place})"
         return f"(hasAllTokens({column}, {place}) AND position({column}, {place}) > 0)"
     return f"positionCaseInsensitiveUTF8({column}, {place}) > 0"
 
@@ -99,23 +120,21 @@ def listed(scope: Scope, filter_: Filter, order: str = "newest", limit: int = 30
     if filter_.text.split():
         place = "positionCaseInsensitiveUTF8(body, {w0:String})"
         passage = f",\n       substringUTF8(body, toUInt64(greatest(toInt64({place}) - 40, 1)), 140) AS passage"
+    apart = APART if scope.amended() else ""
     if filter_.alone == "themes":
-        first = f"""(published_at, id) IN (
-        SELECT published_at, id FROM (
-            SELECT DISTINCT published_at, document_id AS id, sentiment_score FROM {now("document_themes", scope)}
-            WHERE theme IN {{themes:Array(String)}} AND {WINDOW} AND {HELD}
-            ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} + {SPARE}
-        )
-    )"""
+        first = f"""SELECT DISTINCT published_at, document_id AS id, sentiment_score FROM document_themes FINAL
+        WHERE theme IN {{themes:Array(String)}} AND {WINDOW} AND {HELD} {apart}
+        ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} + {SPARE}"""
     else:
-        apart = " AND published_at NOT IN (SELECT published_at FROM feedback)" if scope.amended() else ""
-        first = f"""(published_at, id) IN (
-        SELECT published_at, id FROM documents FINAL WHERE {WINDOW}{where}{apart}
-        ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}}
-    )"""
-        if scope.amended():
-            corrected = f"published_at IN (SELECT published_at FROM feedback WHERE {WINDOW})"
-            first = f"({first}\n    OR {corrected}){conditions(filter_, narrowed=False)[0]}"
+        first = f"""SELECT published_at, id FROM documents FINAL WHERE {WINDOW}{where} {apart}
+        ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}}"""
+    first = f"""(published_at, id) IN (
+    SELECT published_at, id FROM (
+        {first}
+    )
+)"""
+    if scope.amended():
+        first = f"({first} OR {CORRECTED}){conditions(filter_, narrowed=False)[0]}"
     return query(
         f"""
 SELECT {COLUMNS}{passage}
@@ -127,8 +146,12 @@ ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}}""",
 
 
 def found(scope: Scope, filter_: Filter) -> Query:
-    """How many documents and stories pass the filter."""
+    """How many documents and stories pass the filter: counted, where no tally tells."""
     where, values = conditions(filter_)
+    if filter_.tallied:
+        dimension, only = filter_.tallied
+        counted = counts(scope, dimension, "0", only=only)
+        return query(f"SELECT {N['raw']} AS documents, {N['story']} AS stories\nFROM {counted}", **values)
     return query(
         f"""
 SELECT uniqExact(id) AS documents, uniqExact({story("id")}) AS stories

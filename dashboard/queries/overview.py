@@ -20,7 +20,7 @@ def headline(scope: Scope, earlier: Sequence[int]) -> Query:
         f"""
 SELECT label AS back, {N["raw"]} AS documents, {N["story"]} AS stories, {N["publisher"]} AS publishers,
        {TONE} AS tone, sum(positive) AS positive, sum(negative) AS negative
-FROM {counts(scope, "source", back("moment"), earlier=earlier)}
+FROM {counts(scope, "document", back("moment"), earlier=earlier)}
 GROUP BY back ORDER BY back""",
         **with_history(scope),
     )
@@ -88,7 +88,7 @@ SELECT at, sentiment, n, if(documents > 0, toned / documents, 0) AS tone
 FROM (
     SELECT label AS at, sum(documents) AS documents, sum(toned) AS toned,
            [sum(positive), sum(neutral), sum(negative)] AS numbers
-    FROM {counts(scope, "source", bucket(scope, "moment"), finest=scope.step * 60_000)}
+    FROM {counts(scope, "document", bucket(scope, "moment"), finest=scope.step * 60_000)}
     GROUP BY at
 ) ARRAY JOIN numbers AS n, {tones} AS sentiment
 WHERE n > 0

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from dashboard.queries import BACK, IN_BACK, WINDOW, bucket, counted, moments, now, windowed, with_history
+from dashboard.queries import (
+    APART,
+    BACK,
+    CORRECTED,
+    IN_BACK,
+    WINDOW,
+    bucket,
+    counted,
+    now,
+    windowed,
+    with_history,
+)
 from dashboard.queries.tallies import counts, whole_days
 from dashboard.query import Query, query
 from dashboard.scope import Scope
@@ -78,10 +89,9 @@ def peers(scope: Scope, code: str) -> Query:
     """Securities named in the same documents."""
     return query(
         f"""
-SELECT arrayJoin(codes) AS peer, uniqExact(id) AS n, max(published_at) AS last
-FROM {now("documents", scope)}
-WHERE has(codes, {{code:String}}) AND {WINDOW} AND peer != {{code:String}}
-  AND {moments("code", "= {code:String}")}
+SELECT peer, uniqExact(document_id) AS n, max(published_at) AS last
+FROM {now("mentions", scope)} ARRAY JOIN codes AS peer
+WHERE code = {{code:String}} AND {WINDOW} AND peer != code
 GROUP BY peer ORDER BY n DESC, peer LIMIT 20""",
         **windowed(scope, code=code),
     )
@@ -90,10 +100,14 @@ GROUP BY peer ORDER BY n DESC, peer LIMIT 20""",
 def mentions(scope: Scope, code: str, tone: str = "", limit: int = 30) -> Query:
     """Every mention with its sentence and why it was linked, newest first."""
     of_tone = "AND sentiment = {tone:String}" if tone else ""
-    chosen = f"""
-    SELECT * FROM {now("mentions", scope)} WHERE code = {{code:String}} AND {WINDOW} {of_tone}
-    ORDER BY published_at DESC, document_id, field DESC, start LIMIT {{limit:UInt32}}
-"""
+    order = "published_at DESC, document_id, field DESC, start"
+    chosen = f"code = {{code:String}} AND {WINDOW} {of_tone}"
+    titled = f"""published_at IN (
+        SELECT published_at FROM mentions FINAL WHERE {chosen} {APART if scope.amended() else ""}
+        ORDER BY {order} LIMIT {{limit:UInt32}}
+    )"""
+    if scope.amended():
+        titled = f"({titled} OR {CORRECTED})"
     return query(
         f"""
 SELECT m.published_at AS published_at, m.document_id AS document_id, m.code AS code, d.title AS title, d.url AS url,
@@ -104,11 +118,11 @@ SELECT m.published_at AS published_at, m.document_id AS document_id, m.code AS c
        m.sentiment_score AS sentiment_score, m.relevance AS relevance, m.confidence AS confidence,
        m.evidence AS evidence,
        m.role AS role, m.copy_number AS copy_number, m.corrected AS corrected
-FROM ({chosen}) AS m
-LEFT JOIN (
-    SELECT id, title, url FROM documents FINAL WHERE published_at IN (SELECT published_at FROM ({chosen}))
-) AS d ON d.id = m.document_id
-ORDER BY published_at DESC, document_id, field DESC, start""",
+FROM (
+    SELECT * FROM {now("mentions", scope)} WHERE {chosen} ORDER BY {order} LIMIT {{limit:UInt32}}
+) AS m
+LEFT JOIN (SELECT id, title, url FROM documents FINAL WHERE {titled}) AS d ON d.id = m.document_id
+ORDER BY {order}""",
         **windowed(scope, code=code, limit=limit, **({"tone": tone} if tone else {})),
     )
 

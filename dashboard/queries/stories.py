@@ -14,18 +14,26 @@ ORDERS = {
 
 
 def told(scope: Scope, themes: tuple[str, ...] = (), order: str = "spread", limit: int = 30) -> Query:
-    """Stories that were told in the window, whole: who was first, and how far and fast they have spread since."""
+    """Stories that were told in the window, whole: who was first, and how far and fast they have spread since. The
+    first ones are chosen without their titles."""
+    of_themes = "\n      AND hasAny(themes, {themes:Array(String)})" if themes else ""
+    by = f"{ORDERS[order]}, story_id LIMIT {{limit:UInt32}}"
     return query(
         f"""
 SELECT story_id AS story, copies, publishers, title AS first_title, first_id, first_publisher, first_at, last_at,
-       dateDiff('second', first_at, last_at) / 60 AS minutes,
-       copies / greatest(dateDiff('second', first_at, last_at) / 3600, 0.25) AS per_hour,
+       dateDiff('second', first_at, last_at) / 60 AS minutes, {_PER_HOUR},
        sentiment_score AS tone, arraySlice(themes, 1, 5) AS of_themes, arraySlice(codes, 1, 8) AS of_codes
 FROM stories FINAL
-WHERE first_at < {{end:{TIME}}} AND last_at >= {{start:{TIME}}}{_THEMES if themes else ""}
-ORDER BY {ORDERS[order]}, story LIMIT {{limit:UInt32}}""",
+WHERE (first_at, story_id) IN (
+    SELECT first_at, story_id FROM (
+        SELECT first_at, story_id, copies, publishers, {_PER_HOUR} FROM stories FINAL
+        WHERE first_at < {{end:{TIME}}} AND last_at >= {{start:{TIME}}}{of_themes}
+        ORDER BY {by}
+    )
+)
+ORDER BY {by}""",
         **windowed(scope, limit=limit, **({"themes": list(themes)} if themes else {})),
     )
 
 
-_THEMES = "\n  AND hasAny(themes, {themes:Array(String)})"
+_PER_HOUR = "copies / greatest(dateDiff('second', first_at, last_at) / 3600, 0.25) AS per_hour"

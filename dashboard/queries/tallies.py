@@ -1,8 +1,8 @@
 """Counts of a window, and of the earlier ones it is compared with, from as few rows as possible.
 
-The store keeps `tallies` by minute, hour and day that add up (`stream.tallies`). A window is cut into whole days, hours
-and minutes, which are read from there, and the rest, which is counted from the tables as corrected: hours of which
-something was stored a moment ago, and what is left at the edges. So a count is of now, and right, and still quick.
+The store keeps `tallies` by minute, hour, day and week that add up (`stream.tallies`). A window is cut into whole
+weeks, days, hours and minutes, which are read from there, and the rest, which is counted from the tables as corrected:
+hours of which something was stored a moment ago, and what is left at the edges. So a count is of now, right and quick.
 Earlier windows only say what is usual: their edges are moved back to a whole minute, or to the hour where minutes
 aren't kept any more.
 """
@@ -20,9 +20,10 @@ from dashboard.scope import Scope, Tallied
 from models.trading import SHANGHAI
 from stream.queries import PUBLISHER, story
 
-MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+MINUTE, HOUR, DAY, WEEK = 60_000, 3_600_000, 86_400_000, 604_800_000
 MIDNIGHT = 8 * HOUR  # Shanghai is as far ahead of UTC, all year round
-STEPS = {"day": DAY, "hour": HOUR, "minute": MINUTE}
+MONDAY = MIDNIGHT - 4 * DAY  # 1970 began on a Thursday
+STEPS = {"week": WEEK, "day": DAY, "hour": HOUR, "minute": MINUTE}
 TRUTH = "truth"
 
 Span = tuple[int, int]  # [from, to), milliseconds since 1970
@@ -32,6 +33,7 @@ _SOURCES: dict[str, tuple[Table, str, str]] = {
     "theme": ("document_themes", "theme", "document_id"),
     "security": ("companies", "code", "document_id"),
     "source": ("documents", "source", "id"),
+    "document": ("documents", "''", "id"),
 }
 _TONES = {
     "weight": "toFloat64(count())",
@@ -56,7 +58,7 @@ def counts(
     *,
     now: bool = True,
     earlier: Sequence[int] = (),
-    finest: int = DAY,
+    finest: int = WEEK,
     only: str = "",
 ) -> str:
     """A subquery's SQL: partial counts by `key` and `label`, to be grouped by them with `N`, `TONE` and `sum`.
@@ -79,7 +81,7 @@ def counts(
     FROM tallies FINAL
     WHERE dimension = '{dimension}'{only} AND ({kept})""")
     if spans[TRUTH] or not parts:
-        rows = as_corrected(table, scope.amended(bool(earlier)))
+        rows = as_corrected(table, _amended(scope, spans[TRUTH]))
         tones = {name: f"sum({name})" for name in _TONES} if table == "companies" else _TONES
         parts.append(f"""
     SELECT toString({key}) AS key, {label.replace("moment", "published_at")} AS label, uniqExact({id_}) AS documents,
@@ -94,13 +96,13 @@ def counts(
 def whole_days(scope: Scope) -> tuple[str, str]:
     """Conditions that divide the window: on the `bucket` of the days that the tallies hold, and on the `published_at`
     of the rest."""
-    spans = cut(scope, 0, 0)
+    spans = cut(scope, 0, 0, DAY)
     rest = sorted(span for step, found in spans.items() if step != "day" for span in found)
     return _within("bucket", spans["day"]), _within("published_at", rest)
 
 
 @lru_cache(maxsize=500)
-def cut(scope: Scope, first: int, last: int, finest: int = DAY) -> dict[str, list[Span]]:
+def cut(scope: Scope, first: int, last: int, finest: int = WEEK) -> dict[str, list[Span]]:
     """The spans of each step, and those of the truth, of the windows numbered so (0: now, 1: the one before)."""
     found: dict[str, list[Span]] = defaultdict(list)
     tallied = scope.tallied
@@ -115,10 +117,12 @@ def cut(scope: Scope, first: int, last: int, finest: int = DAY) -> dict[str, lis
             start, end = start - start % unit, end - end % unit
         at = start
         while at < end:
-            day, hour = at - (at + MIDNIGHT) % DAY, at - at % HOUR
+            week, day, hour = at - (at + MONDAY) % WEEK, at - (at + MIDNIGHT) % DAY, at - at % HOUR
             if hour // 1000 in behind:
                 step, to = TRUTH, hour + HOUR
-            elif finest >= DAY and at == day and day + DAY <= end and not _any_behind(day, behind):
+            elif finest >= WEEK and at == week and week + WEEK <= end and not _any_behind(week, WEEK, behind):
+                step, to = "week", week + WEEK
+            elif finest >= DAY and at == day and day + DAY <= end and not _any_behind(day, DAY, behind):
                 step, to = "day", day + DAY
             elif finest >= HOUR and at == hour and hour + HOUR <= end:
                 step, to = "hour", hour + HOUR
@@ -134,8 +138,14 @@ def cut(scope: Scope, first: int, last: int, finest: int = DAY) -> dict[str, lis
     return found
 
 
-def _any_behind(day: int, behind: frozenset[int]) -> bool:
-    return any(hour // 1000 in behind for hour in range(day, day + DAY, HOUR)) if behind else False
+def _any_behind(start: int, length: int, behind: frozenset[int]) -> bool:
+    return any(start <= hour * 1000 < start + length for hour in behind)
+
+
+def _amended(scope: Scope, spans: list[Span]) -> bool:
+    """Whether anything in these spans may have been corrected; what is tallied holds the corrections."""
+    hours = scope.corrected
+    return hours is None or any(start - HOUR < hour * 1000 < end for hour in hours for start, end in spans)
 
 
 def _ms(moment: datetime) -> int:
@@ -179,6 +189,6 @@ def busy(end: datetime, tallied: Tallied | None = None) -> Query:
     return query(
         f"""
 SELECT sumIf(documents, label) AS day, sum(documents) AS five_days
-FROM {counts(five_days, "source", f"toDate(moment) = toDate({{end:{TIME}}} - INTERVAL 1 SECOND)")}""",
+FROM {counts(five_days, "document", f"toDate(moment) = toDate({{end:{TIME}}} - INTERVAL 1 SECOND)")}""",
         end=end,
     )

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from dashboard.queries import (
-    BACK,
-    IN_BACK,
-    WINDOW,
-    bucket,
-    counted,
-    moments,
-    now,
-    windowed,
-    with_history,
-)
+from dashboard.queries import BACK, IN_BACK, WINDOW, Table, bucket, counted, now, windowed, with_history
 from dashboard.query import Query, query
 from dashboard.scope import Scope
-
-MOMENTS = moments("theme", "= {theme:String}")
 
 
 def headline(scope: Scope, theme: str) -> Query:
@@ -61,27 +49,32 @@ def securities(scope: Scope, theme: str) -> Query:
     """Securities mentioned in the theme's documents: count, share of the theme's count, tone towards each."""
     return query(
         f"""
-WITH (
-    SELECT {counted(scope.basis)} FROM {now("document_themes", scope)} WHERE theme = {{theme:String}} AND {WINDOW}
-) AS whole
-SELECT code, {counted(scope.basis)} AS n, n / greatest(whole, 1) AS share,
-       sum(toned) / greatest(sum(weight), 0.001) AS tone, max(published_at) AS last
-FROM {now("companies", scope)}
-WHERE {MOMENTS} AND has(themes, {{theme:String}}) AND {WINDOW}
-GROUP BY code ORDER BY n DESC, code LIMIT 50""",
+SELECT * FROM (
+    SELECT code, n, n / max(n) OVER () AS share, tone, last  -- the whole theme, of no code, has the most
+    FROM (
+        SELECT company.code AS code, {counted(scope.basis)} AS n,
+               sum(company.toned) / greatest(sum(company.weight), 0.001) AS tone, max(published_at) AS last
+        FROM {now("document_themes", scope)} LEFT ARRAY JOIN companies AS company
+        WHERE theme = {{theme:String}} AND {WINDOW}
+        GROUP BY GROUPING SETS ((code), ())
+    )
+)
+WHERE code != '' ORDER BY n DESC, code LIMIT 50""",
         **windowed(scope, theme=theme),
     )
 
 
 def pairs(scope: Scope, theme: str = "", limit: int = 60) -> Query:
     """Pairs of securities named in the same documents, of a theme or of all."""
-    of_theme = f"has(themes, {{theme:String}}) AND {MOMENTS} AND " if theme else ""
+    table: Table = "document_themes" if theme else "documents"
+    of_theme = "theme = {theme:String} AND " if theme else ""
     return query(
         f"""
 SELECT a, b, uniqExact(id) AS n
 FROM (
-    SELECT id, arrayJoin(arraySlice(arraySort(codes), 1, 12)) AS a, arraySlice(arraySort(codes), 1, 12) AS others
-    FROM {now("documents", scope)}
+    SELECT {"document_id" if theme else "id"} AS id, arraySlice(arraySort(codes), 1, 12) AS others,
+           arrayJoin(others) AS a
+    FROM {now(table, scope)}
     WHERE {of_theme}length(codes) BETWEEN 2 AND 30 AND {WINDOW}
 )
 ARRAY JOIN others AS b
@@ -95,9 +88,9 @@ def together(scope: Scope, theme: str) -> Query:
     """Other themes of the same documents."""
     return query(
         f"""
-SELECT arrayJoin(themes) AS other, uniqExact(id) AS n, avg(sentiment_score) AS tone
-FROM {now("documents", scope)}
-WHERE has(themes, {{theme:String}}) AND {MOMENTS} AND {WINDOW} AND other != {{theme:String}}
+SELECT other, uniqExact(document_id) AS n, avg(sentiment_score) AS tone
+FROM {now("document_themes", scope)} ARRAY JOIN themes AS other
+WHERE theme = {{theme:String}} AND {WINDOW} AND other != theme
 GROUP BY other ORDER BY n DESC, other""",
         **windowed(scope, theme=theme),
     )

@@ -54,6 +54,7 @@ def _choose(scope: Scope, names: dict[str, str]) -> str:
         code: f"{plain(names.get(code, code), 20)} {code} ({number(counts.get(code, 0))})"
         for code in dict.fromkeys([*counts, *names])
     }
+    state.tell_unknown("code", labels)
     chosen = state.bound(
         st.selectbox,
         say("security"),

@@ -52,6 +52,7 @@ def _choose(ranked: list[baseline.ThemeRow]) -> str:
     counts = {t: c for t, c, _ in ranked}
     if not counts:
         return ""
+    state.tell_unknown("theme", counts)
     chosen = state.bound(
         st.pills,
         say("theme"),

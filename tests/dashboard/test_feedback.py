@@ -88,7 +88,8 @@ def test_without_corrections_the_views_are_the_tables(store: Corrected) -> None:
     for table in ("documents", "mentions", "document_themes"):
         columns = [row[:2] for row in store.reader.query(f"DESCRIBE {table}").result_rows]
         shown = [row[:2] for row in store.reader.query(f"DESCRIBE {table}_now").result_rows]
-        columns = [column for column in columns if column[0] != "companies"]  # which says what `mentions_now` does
+        if table == "documents":  # its companies as corrected are those of `companies_now`
+            columns = [column for column in columns if column[0] != "companies"]
         assert shown == [*columns, ("corrected", "Bool")]
         named = ", ".join(f"`{name}`" for name, _ in columns)
         rows = store.reader.query(f"SELECT {named} FROM {table} FINAL ORDER BY ALL").result_rows
@@ -96,16 +97,28 @@ def test_without_corrections_the_views_are_the_tables(store: Corrected) -> None:
         assert rows and now == rows
 
 
-def test_what_documents_say_of_companies_is_what_mentions_say_whatever_is_corrected(store: Corrected) -> None:
-    sums = """SELECT published_at, document_id, source, story_id, toString(code) AS code, themes, round(sum({}), 3),
-        round(sum({}), 3), {} FROM {} GROUP BY ALL ORDER BY ALL"""
+def test_all_tables_say_alike_what_is_said_of_companies_whatever_is_corrected(store: Corrected) -> None:
+    sums = """SELECT published_at, document_id, source, story_id, {} AS theme, toString({}code) AS code,
+        arraySort(themes) AS themes, round(sum({}), 3), round(sum({}), 3), {} FROM {} GROUP BY ALL ORDER BY ALL"""
     tones = [f"countIf(sentiment = '{tone}')" for tone in ("positive", "neutral", "negative")]
 
     def agree() -> list[tuple[Any, ...]]:
-        mentions = sums.format("relevance", "sentiment_score * relevance", ", ".join(tones), "mentions_now")
-        stored = sums.format("weight", "toned", "sum(positive), sum(neutral), sum(negative)", "companies_now")
-        rows = store.reader.query(mentions).result_rows
-        assert rows and store.reader.query(stored).result_rows == rows
+        mentions = ("relevance", "sentiment_score * relevance", ", ".join(tones))
+        kept = [f"company.{x}" for x in ("weight", "toned", "positive", "neutral", "negative")]
+        of_themes = (*kept[:2], ", ".join(f"sum({x})" for x in kept[2:]))
+        stored = ("weight", "toned", "sum(positive), sum(neutral), sum(negative)")
+        rows = store.reader.query(sums.format("''", "", *mentions, "mentions_now")).result_rows
+        assert rows and store.reader.query(sums.format("''", "", *stored, "companies_now")).result_rows == rows
+        by_theme = sums.format("toString(topic)", "", *mentions, "mentions_now ARRAY JOIN themes AS topic")
+        found = sums.format(
+            "toString(theme)", "company.", *of_themes, "document_themes_now ARRAY JOIN companies AS company"
+        )
+        assert store.reader.query(found).result_rows == store.reader.query(by_theme).result_rows
+        beside = "SELECT DISTINCT {} AS id, arraySort(themes), arraySort(codes) FROM {} WHERE {} ORDER BY id"
+        for table in ("mentions_now", "document_themes_now"):
+            of = "codes" if table == "mentions_now" else "themes"
+            truth = store.reader.query(beside.format("id", "documents_now", f"notEmpty({of})")).result_rows
+            assert store.reader.query(beside.format("document_id", table, "1")).result_rows == truth
         return list(rows)
 
     plain = agree()

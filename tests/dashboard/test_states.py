@@ -54,8 +54,13 @@ def test_unknown_document_story_and_theme(page: Page, world: object) -> None:
     expect(page.get_by_text("没有这篇文档")).to_be_visible()
     page.goto(f"{address}/stories?story=none")
     expect(page.get_by_text("没有这个事件")).to_be_visible()
-    page.goto(f"{address}/theme?theme=no-such-theme")
+    for asked in ("theme?theme=no-such-theme", "security?code=**000000**.XX"):
+        page.goto(f"{address}/{asked}")
+        expect(page.get_by_text(f"链接里的“{asked.partition('=')[2]}”不在这里")).to_be_visible()
+        expect(page.locator(".fx-tile").first).to_be_visible()
+    page.goto(f"{address}/theme?theme=game")
     expect(page.locator(".fx-tile").first).to_be_visible()
+    expect(page.get_by_text("不在这里")).to_have_count(0)
 
 
 @pytest.mark.parametrize(

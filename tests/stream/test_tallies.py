@@ -19,8 +19,14 @@ TRUTH = {
     "theme": ("document_themes_now", "theme", "document_id", "1"),
     "security": ("mentions_now", "code", "document_id", "relevance"),
     "source": ("documents_now", "source", "id", "1"),
+    "document": ("documents_now", "''", "id", "1"),
 }
-BEGIN = {"minute": "toStartOfMinute", "hour": "toStartOfHour", "day": "toStartOfDay"}
+BEGIN = {
+    "minute": "toStartOfMinute(published_at)",
+    "hour": "toStartOfHour(published_at)",
+    "day": "toStartOfDay(published_at)",
+    "week": "toDateTime(toMonday(published_at), 'Asia/Shanghai')",
+}
 
 
 def kept(client: Client, dimension: str, step: str) -> list[tuple[Any, ...]]:
@@ -34,7 +40,7 @@ def kept(client: Client, dimension: str, step: str) -> list[tuple[Any, ...]]:
 def truth(client: Client, dimension: str, step: str) -> list[tuple[Any, ...]]:
     table, key, id_, weight = TRUTH[dimension]
     sql = f"""
-        SELECT toString({key}), toUnixTimestamp({BEGIN[step]}(published_at)) AS begin, uniqExact({id_}), count(),
+        SELECT toString({key}), toUnixTimestamp({BEGIN[step]}) AS begin, uniqExact({id_}), count(),
             uniqExact(if(story_id = '', {id_}, story_id)), uniqExact(if(publisher = '', source, publisher)),
             round(sum({weight}), 3), round(sum(sentiment_score * {weight}), 3), countIf(sentiment = 'positive'),
             countIf(sentiment = 'neutral'), countIf(sentiment = 'negative')
@@ -59,7 +65,7 @@ def check(client: Client, steps: tuple[str, ...] = tuple(BEGIN)) -> None:
                 count(), min({measure}), max({measure})
             FROM documents FINAL GROUP BY key, begin ORDER BY ALL"""
         assert client.query(held).result_rows == client.query(right).result_rows, dimension
-    held = "SELECT toUnixTimestamp(bucket), mentions FROM tallies FINAL WHERE dimension = 'all' ORDER BY ALL"
+    held = "SELECT toUnixTimestamp(bucket), mentions FROM tallies FINAL WHERE dimension = 'all' AND step = 'day' ORDER BY 1"
     day = "toUnixTimestamp(toStartOfDay(published_at)) AS day"
     right = f"SELECT {day}, count() FROM mentions_now GROUP BY day ORDER BY ALL"
     assert client.query(held).result_rows == client.query(right).result_rows
@@ -76,7 +82,7 @@ def test_tallies_stay_right_whatever_is_stored_again(sink: Sink, stored: Client)
         analysed_at += timedelta(minutes=1)
         messages = []
         for number in dice.sample(range(60), 25):
-            at = first + timedelta(days=dice.randrange(4), minutes=dice.randrange(1440), seconds=30)
+            at = first + timedelta(days=3 * dice.randrange(4), minutes=dice.randrange(1440), seconds=30)
             changes: dict[str, Any] = {"published_at": at} if dice.random() < 0.4 else {"published_at": first}
             if dice.random() < 0.3:
                 changes["body"] = "@600099.SH #aigc" if dice.random() < 0.5 else "没有"
@@ -96,7 +102,7 @@ def test_a_correction_moves_what_is_tallied(sink: Sink, stored: Client) -> None:
         " SELECT document_id, published_at, 'link', code, '', 1 FROM mentions FINAL WHERE code = '600099.SH' LIMIT 1"
     )
     keep_up(stored)
-    check(stored, ("hour", "day"))
+    check(stored, ("hour", "day", "week"))
     assert kept(stored, "security", "day") != before
 
 
