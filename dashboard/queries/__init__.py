@@ -96,6 +96,15 @@ def moments(column: Literal["code", "theme"], test: str) -> str:
     )
 
 
+def linked(scope: Scope, test: str, history: bool = False) -> str:
+    """A condition that mentions of a security pass. As corrected they are found among those that were linked to it or
+    corrected to it: mentions lie in the order of the links."""
+    if not scope.amended(history):
+        return f"code {test}"
+    given = f"SELECT subject FROM feedback WHERE kind = 'link' AND correction {test}"
+    return f"code {test} AND (linked_code {test} OR linked_code IN ({given}))"
+
+
 def extent() -> Query:
     """Times of the first and newest document, of no meaning where `any` is 0; a date far ahead of the clock is not
     believed, unless there is no other. Every page asks this first, so it takes the ends of the table, which is in the

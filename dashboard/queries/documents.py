@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dashboard.queries import APART, CORRECTED, WINDOW, Table, moments, now, windowed
+from dashboard.queries import APART, CORRECTED, WINDOW, Table, as_corrected, linked, moments, now, windowed
 from dashboard.queries.tallies import N, counts
 from dashboard.query import Query, query
 from dashboard.scope import Scope
@@ -72,19 +72,23 @@ class Filter:
 
 def conditions(filter_: Filter, *, narrowed: bool = True) -> tuple[str, dict[str, Any]]:
     """WHERE terms (each led by AND) and their parameters; `narrowed`: with those that only save reading."""
-    terms: list[str] = []
-    values: dict[str, Any] = {}
-    for i, word in enumerate(filter_.text.split()[:10]):
-        terms.append(f"({_contains('title', word, f'w{i}')} OR {_contains('body', word, f'w{i}')})")
-        values[f"w{i}"] = word
+    words = {f"w{i}": word for i, word in enumerate(filter_.text.split()[:10])}
+    values: dict[str, Any] = {**words}
+    in_text = {name: f"({_contains('title', w, name)} OR {_contains('body', w, name)})" for name, w in words.items()}
+    terms = list(in_text.values())
+    narrow = []
     if filter_.themes:
         terms.append("hasAny(themes, {themes:Array(String)})")
-        terms += [moments("theme", "IN {themes:Array(String)}")] if narrowed else []
+        narrow.append(moments("theme", "IN {themes:Array(String)}"))
         values["themes"] = list(filter_.themes)
     if filter_.codes:
         terms.append("hasAny(codes, {codes:Array(String)})")
-        terms += [moments("code", "IN {codes:Array(String)}")] if narrowed else []
+        narrow.append(moments("code", "IN {codes:Array(String)}"))
         values["codes"] = list(filter_.codes)
+    if indexed := [in_text[name] for name, word in words.items() if _indexed(word)]:
+        # Not with FINAL: so the text index itself tells, and no text is read.
+        narrow = [f"published_at IN (SELECT published_at FROM documents WHERE {WINDOW}{_all([*indexed, *narrow])})"]
+    terms += narrow if narrowed else []
     for column, any_of in (("source", filter_.sources), ("kind", filter_.kinds)):
         if any_of:
             terms.append(f"{column} IN {{{column}:Array(String)}}")
@@ -94,18 +98,25 @@ def conditions(filter_: Filter, *, narrowed: bool = True) -> tuple[str, dict[str
         values["tone"] = filter_.tone
     if filter_.first_only:
         terms.append("copy_number = 1")
-    return "".join(f"\n  AND {term}" for term in terms), values
+    return _all(terms), values
+
+
+def _all(terms: Iterable[str]) -> str:
+    return "".join(f"\n  AND {term}" for term in terms)
+
+
+def _indexed(word: str) -> bool:
+    """Whether the text index tells where the word is: Chinese of two characters, which it is of, and more."""
+    return len(word) >= 2 and word.isalnum() and not any(c.isascii() for c in word)
 
 
 def _contains(column: str, word: str, name: str) -> str:
-    """Whether the column holds the word; Chinese of two characters, which the text index is of, and more is looked up
-    there."""
+    """Whether the column holds the word."""
     place = f"{{{name}:String}}"
-    if len(word) >= 2 and word.isalnum() and not any(c.isascii() for c in word):
-        if len(word) == 2:
-            return f"hasAllTokens({column}, {place})"
-        return f"(hasAllTokens({column}, {place}) AND position({column}, {place}) > 0)"
-    return f"positionCaseInsensitiveUTF8({column}, {place}) > 0"
+    if not _indexed(word):
+        return f"positionCaseInsensitiveUTF8({column}, {place}) > 0"
+    tokens = f"hasAllTokens({column}, {place})"
+    return tokens if len(word) == 2 else f"({tokens} AND position({column}, {place}) > 0)"
 
 
 def listed(scope: Scope, filter_: Filter, order: str = "newest", limit: int = 30) -> Query:
@@ -128,18 +139,22 @@ def listed(scope: Scope, filter_: Filter, order: str = "newest", limit: int = 30
     else:
         first = f"""SELECT published_at, id FROM documents FINAL WHERE {WINDOW}{where} {apart}
         ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}}"""
-    first = f"""(published_at, id) IN (
+    rows = f"""SELECT {COLUMNS}{passage}
+FROM {as_corrected("documents", amended=False)}
+WHERE (published_at, id) IN (
     SELECT published_at, id FROM (
         {first}
     )
 )"""
     if scope.amended():
-        first = f"({first} OR {CORRECTED}){conditions(filter_, narrowed=False)[0]}"
+        rows = f"""SELECT * FROM (
+{rows}
+UNION ALL
+SELECT {COLUMNS}{passage} FROM documents_now WHERE {CORRECTED}{conditions(filter_, narrowed=False)[0]}
+)"""
     return query(
         f"""
-SELECT {COLUMNS}{passage}
-FROM {now("documents", scope)}
-WHERE {first}
+{rows}
 ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}}""",
         **windowed(scope, limit=limit, **values),
     )
@@ -236,12 +251,14 @@ def stories(scope: Scope, filter_: Filter, order: str = "spread", limit: int = 3
     by = f"{ORDERS_OF_STORIES[order]}, story LIMIT {{limit:UInt32}}"
     if name := filter_.alone:
         table, column = IN_ITS_ORDER[name]
+        test = f"IN {{{name}:Array(String)}}"
+        chosen = linked(scope, test) if table == "mentions" else f"{column} {test}"
         where = f"""
   AND (published_at, id) IN (
     SELECT place FROM (
         SELECT {spread("document_id")}, groupUniqArray((published_at, document_id)) AS places
         FROM {now(table, scope)}
-        WHERE {column} IN {{{name}:Array(String)}} AND {WINDOW} AND {HELD}
+        WHERE {chosen} AND {WINDOW} AND {HELD}
         GROUP BY story ORDER BY {by}
     ) ARRAY JOIN places AS place
 )"""

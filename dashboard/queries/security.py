@@ -10,6 +10,7 @@ from dashboard.queries import (
     WINDOW,
     bucket,
     counted,
+    linked,
     now,
     windowed,
     with_history,
@@ -18,6 +19,7 @@ from dashboard.queries.tallies import counts, whole_days
 from dashboard.query import Query, query
 from dashboard.scope import Scope
 
+CODE = "= {code:String}"
 MEAN = "sum(sentiment_score * relevance) / greatest(sum(relevance), 0.001)"
 
 
@@ -37,7 +39,7 @@ SELECT {BACK} AS back, uniqExact(document_id) AS documents, {counted("story")} A
        uniqExactIf(document_id, sentiment = 'positive') AS positive, uniqExactIf(document_id,
        sentiment = 'negative') AS negative
 FROM {now("mentions", scope, history=True)}
-WHERE code = {{code:String}} AND {IN_BACK}
+WHERE {linked(scope, CODE, history=True)} AND {IN_BACK}
 GROUP BY back ORDER BY back""",
         **with_history(scope, code=code),
     )
@@ -56,7 +58,7 @@ WITH (
 SELECT min(published_at) AS first, max(published_at) AS last, held.3 + uniqExactIf(document_id, {rest}) AS n,
        argMin(document_id, published_at) AS first_id, groupUniqArray(10)(surface) AS surfaces
 FROM {now("mentions", whole)}
-WHERE code = {{code:String}} AND (published_at >= held.1 AND published_at < held.1 + INTERVAL 1 DAY
+WHERE {linked(whole, CODE)} AND (published_at >= held.1 AND published_at < held.1 + INTERVAL 1 DAY
       OR published_at >= held.2 AND published_at < held.2 + INTERVAL 1 DAY OR {rest})""",
         code=code,
     )
@@ -67,7 +69,7 @@ def steps(scope: Scope, code: str) -> Query:
         f"""
 SELECT {bucket(scope)} AS at, sentiment, {counted(scope.basis)} AS n, {MEAN} AS tone
 FROM {now("mentions", scope)}
-WHERE code = {{code:String}} AND {WINDOW}
+WHERE {linked(scope, CODE)} AND {WINDOW}
 GROUP BY at, sentiment ORDER BY at, sentiment""",
         **windowed(scope, code=code),
     )
@@ -79,7 +81,7 @@ def themes(scope: Scope, code: str) -> Query:
         f"""
 SELECT arrayJoin(if(empty(themes), [''], themes)) AS theme, {counted(scope.basis)} AS n, {MEAN} AS tone
 FROM {now("mentions", scope)}
-WHERE code = {{code:String}} AND {WINDOW}
+WHERE {linked(scope, CODE)} AND {WINDOW}
 GROUP BY theme ORDER BY n DESC, theme""",
         **windowed(scope, code=code),
     )
@@ -91,7 +93,7 @@ def peers(scope: Scope, code: str) -> Query:
         f"""
 SELECT peer, uniqExact(document_id) AS n, max(published_at) AS last
 FROM {now("mentions", scope)} ARRAY JOIN codes AS peer
-WHERE code = {{code:String}} AND {WINDOW} AND peer != code
+WHERE {linked(scope, CODE)} AND {WINDOW} AND peer != code
 GROUP BY peer ORDER BY n DESC, peer LIMIT 20""",
         **windowed(scope, code=code),
     )
@@ -101,9 +103,9 @@ def mentions(scope: Scope, code: str, tone: str = "", limit: int = 30) -> Query:
     """Every mention with its sentence and why it was linked, newest first."""
     of_tone = "AND sentiment = {tone:String}" if tone else ""
     order = "published_at DESC, document_id, field DESC, start"
-    chosen = f"code = {{code:String}} AND {WINDOW} {of_tone}"
+    chosen = f"AND {WINDOW} {of_tone}"
     titled = f"""published_at IN (
-        SELECT published_at FROM mentions FINAL WHERE {chosen} {APART if scope.amended() else ""}
+        SELECT published_at FROM mentions FINAL WHERE code {CODE} {chosen} {APART if scope.amended() else ""}
         ORDER BY {order} LIMIT {{limit:UInt32}}
     )"""
     if scope.amended():
@@ -119,7 +121,7 @@ SELECT m.published_at AS published_at, m.document_id AS document_id, m.code AS c
        m.evidence AS evidence,
        m.role AS role, m.copy_number AS copy_number, m.corrected AS corrected
 FROM (
-    SELECT * FROM {now("mentions", scope)} WHERE {chosen} ORDER BY {order} LIMIT {{limit:UInt32}}
+    SELECT * FROM {now("mentions", scope)} WHERE {linked(scope, CODE)} {chosen} ORDER BY {order} LIMIT {{limit:UInt32}}
 ) AS m
 LEFT JOIN (SELECT id, title, url FROM documents FINAL WHERE {titled}) AS d ON d.id = m.document_id
 ORDER BY {order}""",
@@ -135,7 +137,7 @@ SELECT published_at, broker, rating, rating_action, previous_rating, target_pric
        report_type, title, document_id
 FROM reports FINAL
 WHERE {WINDOW}
-  AND document_id IN (SELECT document_id FROM {now("mentions", scope)} WHERE code = {{code:String}} AND {WINDOW})
+  AND document_id IN (SELECT document_id FROM {now("mentions", scope)} WHERE {linked(scope, CODE)} AND {WINDOW})
 ORDER BY published_at DESC, document_id LIMIT 200""",
         **windowed(scope, code=code),
     )

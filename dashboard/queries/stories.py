@@ -9,29 +9,28 @@ from dashboard.scope import Scope
 ORDERS = {
     "spread": "copies DESC, publishers DESC, first_at DESC",
     "newest": "first_at DESC",
-    "fastest": "per_hour DESC, copies DESC",
+    "fastest": "per_hour DESC, copies DESC, first_at DESC",
 }
 
 
 def told(scope: Scope, themes: tuple[str, ...] = (), order: str = "spread", limit: int = 30) -> Query:
-    """Stories that were told in the window, whole: who was first, and how far and fast they have spread since. The
-    first ones are chosen without their titles."""
-    of_themes = "\n      AND hasAny(themes, {themes:Array(String)})" if themes else ""
-    by = f"{ORDERS[order]}, story_id LIMIT {{limit:UInt32}}"
+    """Stories that were told in the window, whole: who was first, and how far and fast they have spread since. When the
+    first ones began is found before anything else of them is read."""
+    told = f"first_at < {{end:{TIME}}} AND last_at >= {{start:{TIME}}}"
+    told += " AND hasAny(themes, {themes:Array(String)})" if themes else ""
     return query(
         f"""
 SELECT story_id AS story, copies, publishers, title AS first_title, first_id, first_publisher, first_at, last_at,
        dateDiff('second', first_at, last_at) / 60 AS minutes, {_PER_HOUR},
        sentiment_score AS tone, arraySlice(themes, 1, 5) AS of_themes, arraySlice(codes, 1, 8) AS of_codes
 FROM stories FINAL
-WHERE (first_at, story_id) IN (
-    SELECT first_at, story_id FROM (
-        SELECT first_at, story_id, copies, publishers, {_PER_HOUR} FROM stories FINAL
-        WHERE first_at < {{end:{TIME}}} AND last_at >= {{start:{TIME}}}{of_themes}
-        ORDER BY {by}
+WHERE {told} AND first_at IN (
+    SELECT first_at FROM (
+        SELECT first_at, copies, publishers, {_PER_HOUR} FROM stories FINAL WHERE {told}
+        ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}}
     )
 )
-ORDER BY {by}""",
+ORDER BY {ORDERS[order]}, story LIMIT {{limit:UInt32}}""",
         **windowed(scope, limit=limit, **({"themes": list(themes)} if themes else {})),
     )
 

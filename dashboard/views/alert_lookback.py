@@ -9,7 +9,7 @@ import msgspec
 import pandas as pd
 import streamlit as st
 
-from dashboard import blocks, client, subscriptions
+from dashboard import blocks, charts, client, subscriptions
 from dashboard.panel import link, panel
 from dashboard.safe import html, join, plain
 from dashboard.text import moment, number, say
@@ -63,7 +63,7 @@ def lookback(id_: str, known: list[Stored], me: str, mine: bool) -> None:
         y=alt.Y("n:Q", title=say("count"), axis=alt.Axis(tickMinStep=1)),
         tooltip=[alt.Tooltip("day:T", format="%Y-%m-%d", title=say("time")), alt.Tooltip("n:Q", title=say("count"))],
     )  # fmt: skip
-    st.altair_chart(chart.properties(height=150), key="chart-lookback", alt=told)
+    charts.show(chart.properties(height=150), "lookback", told)
     now = datetime.now(SHANGHAI)
     items = [
         html(

@@ -9,7 +9,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard import blocks
+from dashboard import blocks, charts
 from dashboard.client import StoreError, client, read, rows, run
 from dashboard.panel import panel
 from dashboard.queries import system
@@ -155,10 +155,8 @@ def _chart(table: pd.DataFrame) -> None:
         if "c_" in data:
             encoding["color"] = alt.Color("c_:N", title=str(colour))
         mark = alt.Chart(data.astype({"x_": str}) if temporal else data)
-        st.altair_chart(
-            (mark.mark_line(point=True) if temporal else mark.mark_bar()).encode(**encoding).interactive(),
-            key="chart-answer",
-        )
+        mark = mark.mark_line(point=True) if temporal else mark.mark_bar()
+        charts.show(mark.encode(**encoding).interactive(), "answer")
 
 
 def _schema() -> None:

@@ -110,7 +110,7 @@ def _compare(scope: Scope, theme: str, known: list[str]) -> None:
         charts.head(say("compare_note"), query, None, "compare")
         table = read(query)
         if not table.empty:
-            st.altair_chart(charts.lines_chart(table, chosen, scope), key="chart-compare", alt=say("compare"))
+            charts.show(charts.lines_chart(table, chosen, scope), "compare", say("compare"))
 
 
 def _securities(scope: Scope, theme: str, names: dict[str, str]) -> None:

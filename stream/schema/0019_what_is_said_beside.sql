@@ -14,10 +14,9 @@ AFTER codes;
 
 ALTER TABLE mentions ADD COLUMN IF NOT EXISTS codes Array(LowCardinality(String)) DEFAULT [code] AFTER themes;
 
--- As in 0016, with the new columns. Mentions of the corrected documents are found by what these name, since in the order
--- of securities those of a moment are all over a month's part.
+-- As in 0016, with the new columns; `linked_code` is the security that the analysis linked, by whose order mentions lie.
 CREATE OR REPLACE VIEW mentions_now AS
-SELECT *, false AS corrected FROM mentions FINAL WHERE published_at NOT IN (SELECT published_at FROM feedback)
+SELECT *, false AS corrected, code AS linked_code FROM mentions FINAL WHERE published_at NOT IN (SELECT published_at FROM feedback)
 UNION ALL
 WITH
     (said, x) -> if(mapContains(said, toString(x)), said[toString(x)], toString(x)) AS right,
@@ -37,12 +36,9 @@ SELECT
         right_ones(f.topics, m.themes) AS themes,
         right_ones(f.links, m.codes) AS codes
     ),
-    company != m.code OR retold AS corrected
-FROM (
-    SELECT * FROM mentions FINAL WHERE (code, published_at) IN (
-        SELECT arrayJoin(codes), published_at FROM documents WHERE published_at IN (SELECT published_at FROM feedback)
-    )
-) AS m
+    company != m.code OR retold AS corrected,
+    m.code AS linked_code
+FROM (SELECT * FROM mentions FINAL WHERE published_at IN (SELECT published_at FROM feedback)) AS m
 LEFT JOIN feedback_now AS f ON f.document_id = m.document_id AND f.published_at = m.published_at
 WHERE company != '';
 

@@ -2,9 +2,10 @@
 
 Fills a store as `bench_store` does, starts the dashboard over it and reads it in headless Chromium, a browser context
 a viewer. First paint: from asking for the overview until its theme cards stand there, by a browser that was never
-there; next visit: the same at the end of a round, by one that has kept the scripts. Interactions: from the click until
-what was asked for is seen; the rest of the page may come after it. `cold` is the very first page of the process. The
-last line is what no page of Streamlit does without: one that holds a dot and asks nothing.
+there; next visit: the same at the end of a round, by one that has kept the scripts. Interactions: from the press until
+what was asked for is painted; the rest of the page may come after it. All by the browser's own clock: what drives it
+looks only now and then, and takes a tenth of a second and more to see it. `cold` is the very first page of the process.
+The last line is what no page of Streamlit does without: one that holds a dot and asks nothing.
 
 The browsers share the processors with what they read, and take most of them: beside the times stands what a viewer's
 six requests cost the dashboard, the store and the browser. With several viewers, `--pause` gives the browsers room.
@@ -21,14 +22,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from playwright.async_api import Browser, Locator, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.bench.bench_store import MENTIONS_A_DOCUMENT, count_tallies, fill, rows_of, span_of, store
 from tests.dashboard.browser import NAMES
@@ -44,59 +44,82 @@ BARS = {
     "search": 500,
 }
 Times = dict[str, list[float]]
-CARDS, DOT = ".st-key-panel-cards .fx-cards", ".empty"
+CARDS, DOT, SUMMARY = ".st-key-panel-cards .fx-cards", ".empty", ".st-key-panel-summary .fx-summary"
 EMPTY = f"""import streamlit as st
 st.html('<b class="{DOT[1:]}">·</b>')
 """
 
 
-async def until(seen: Locator, began: float) -> float:
-    """Milliseconds since `began` when it can be seen."""
-    await seen.first.wait_for(timeout=60_000)
-    return (time.perf_counter() - began) * 1000
+# When something was last pressed, and when what is watched for was first painted: milliseconds since the page was asked
+# for. A message comes after the frame that the mutation leads to.
+WATCH = """
+for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, (e) => (window.fxPressed = e.timeStamp), true);
+window.fxWatch = (selector, text) => {
+  window.fxSeen = null;
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => (window.fxSeen = performance.now());
+  const observer = new MutationObserver(() => {
+    const found = [...document.querySelectorAll(selector)];
+    if (!found.some((e) => e.getClientRects().length && e.textContent.includes(text))) return;
+    observer.disconnect();
+    requestAnimationFrame(() => port2.postMessage(0));
+  });
+  observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
+};
+"""
+
+
+async def context_of(browser: Browser) -> BrowserContext:
+    """A browser that was never there."""
+    context = await browser.new_context(viewport={"width": 1440, "height": 900}, locale="zh-CN")
+    await context.add_init_script(WATCH)
+    await context.add_init_script(f"fxWatch('{CARDS}, {DOT}', '')")
+    return context
+
+
+async def painted(page: Page) -> float:
+    """When what is watched for was painted, in milliseconds since the page was asked for."""
+    seen = await page.wait_for_function("window.fxSeen", polling=200, timeout=60_000)
+    return float(await seen.json_value())
 
 
 async def settle(page: Page) -> None:
     await page.locator('.stApp[data-test-script-state="notRunning"]').wait_for(state="attached", timeout=60_000)
 
 
-async def press(page: Page, text: str) -> float:
-    """Click a button of the page by the beginning of its text; when."""
-    button = page.get_by_role("radio", name=re.compile(f"^{text}")).first
-    began = time.perf_counter()
-    await button.click()
-    return began
-
-
-async def visit(page: Page, address: str, seen: str) -> float:
-    """Milliseconds from asking for an address until something of it can be seen."""
-    began = time.perf_counter()
+async def visit(page: Page, address: str) -> float:
+    """Milliseconds from asking for an address until what it is visited for is painted."""
     await page.goto(address, wait_until="commit")
-    taken = await until(page.locator(seen), began)
+    taken = await painted(page)
+    await settle(page)
+    return taken
+
+
+async def click(page: Page, text: str, selector: str, seen: str) -> float:
+    """Milliseconds from pressing the button that begins with `text` until what is asked for is painted."""
+    await page.evaluate("seen => fxWatch(...seen)", [selector, seen])
+    await page.get_by_role("radio", name=re.compile(f"^{text}")).first.click()
+    return await answered(page)
+
+
+async def answered(page: Page) -> float:
+    taken = await painted(page) - float(await page.evaluate("window.fxPressed"))
     await settle(page)
     return taken
 
 
 async def round_of(page: Page, address: str, times: Times, look: Callable[[], Awaitable[None]]) -> None:
     """One viewer: the overview, another window, the other language, the theme page, another theme, a search."""
-    times["first paint"].append(await visit(page, address, CARDS))
-    summary = page.locator(".st-key-panel-summary .fx-summary")
-    began = await press(page, "5天")
-    times["change window"].append(await until(summary.filter(has_text="近 5 天"), began))
-    await settle(page)
+    times["first paint"].append(await visit(page, address))
+    times["change window"].append(await click(page, "5天", SUMMARY, "近 5 天"))
     await look()
-    began = await press(page, "EN$")
-    times["switch language"].append(await until(summary.filter(has_text="documents"), began))
-    await settle(page)
+    times["switch language"].append(await click(page, "EN$", SUMMARY, "documents"))
     await look()
     await page.goto(f"{address}/theme?theme=game&w=today", wait_until="commit")
-    await until(page.locator(".st-key-panel-summary .fx-tile"), began)
+    await page.locator(".st-key-panel-summary .fx-tile").first.wait_for(timeout=60_000)
     await settle(page)
     await look()
-    title = page.locator(".st-key-panel-trend-title")  # looking through the whole page would take long
-    began = await press(page, "虚拟人")
-    times["change theme"].append(await until(title.filter(has_text="虚拟人"), began))
-    await settle(page)
+    times["change theme"].append(await click(page, "虚拟人", ".st-key-panel-trend-title", "虚拟人"))
     await look()
     await page.goto(f"{address}/search?w=today", wait_until="commit")
     words = page.get_by_placeholder("检索标题与正文")
@@ -104,12 +127,11 @@ async def round_of(page: Page, address: str, times: Times, look: Callable[[], Aw
     await settle(page)
     await look()
     await words.fill("游戏版号")
-    began = time.perf_counter()
+    await page.evaluate("seen => fxWatch(seen, '')", ".st-key-panel-search mark")
     await words.press("Enter")
-    times["search"].append(await until(page.locator(".st-key-panel-search mark"), began))
-    await settle(page)
+    times["search"].append(await answered(page))
     await look()
-    times["next visit"].append(await visit(page, address, CARDS))
+    times["next visit"].append(await visit(page, address))
 
 
 async def viewers(browser: Browser, address: str, number: int, rounds: int, pause: float) -> Times:
@@ -121,7 +143,7 @@ async def viewers(browser: Browser, address: str, number: int, rounds: int, paus
             await asyncio.sleep(pause * chance.uniform(0.5, 1.5))
 
         for _ in range(rounds):
-            context = await browser.new_context(viewport={"width": 1440, "height": 900}, locale="zh-CN")
+            context = await context_of(browser)
             await look()
             await round_of(await context.new_page(), address, times, look)
             await context.close()
@@ -162,10 +184,10 @@ async def visits_to_nothing(browser: Browser, folder: Path, rounds: int) -> Time
                 assert process.poll() is None, f"{' '.join(command)} ended"
                 await asyncio.sleep(0.1)
             for _ in range(rounds + 1):
-                context = await browser.new_context(viewport={"width": 1440, "height": 900}, locale="zh-CN")
+                context = await context_of(browser)
                 page = await context.new_page()
                 for name in ("first paint", "next visit"):
-                    times[name].append(await visit(page, address, DOT))
+                    times[name].append(await visit(page, address))
                 await context.close()
         finally:
             process.terminate()
@@ -214,6 +236,8 @@ def main() -> None:
             if not rows_of(writer, "documents"):
                 fill(writer, span, 0, int(arguments.mentions / MENTIONS_A_DOCUMENT))
                 count_tallies(writer, span)
+            elif not rows_of(writer, "tally_refreshes"):  # noted last
+                parser.error(f"{folder} was not filled to the end: delete it, or name another one")
             site = Site(server.url(writer=False), folder, server.editor_url()).start()
             try:
                 print(f"{arguments.mentions:,.0f} mentions, {arguments.rounds} rounds a viewer")

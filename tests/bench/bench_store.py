@@ -69,15 +69,17 @@ def words(number: int, *seeds: str | int) -> str:
     return f"arrayStringConcat(arrayMap(i -> splitByChar(' ', '{' '.join(VOCABULARY)}')[{rank}], range({number})), ' ')"
 
 
-# A document by its number: {lo}, {n} numbers of one month that begins {month} s after 1970 and is {seconds} s long.
+# A document by its number: {n} numbers from {lo}, of the {count} from {first} that are spread over one month, which
+# begins {month} s after 1970 and is {seconds} s long: in the order of time, to ten minutes, as they come to a store.
 MADE = """
 SELECT number, published_at, id, codes, themes, source, kind, publisher, story_id, copied, copy_number, score,
     sentiment, arrayMap((code, place) -> (code, 1 / place, score / place, sentiment = 'positive', sentiment = 'neutral',
         sentiment = 'negative'), codes, arrayEnumerate(codes)) AS companies
 FROM (
     SELECT number,
-        fromUnixTimestamp64Milli(toInt64({month} * 1000 + cityHash64(number, 1) % ({seconds} * 1000)), 'Asia/Shanghai')
-            AS published_at,
+        intDiv((number - {first}) * {seconds} * 1000, {count}) AS due,
+        fromUnixTimestamp64Milli(toInt64({month} * 1000 + due - least(due, cityHash64(number, 1) % 600000)),
+            'Asia/Shanghai') AS published_at,
         lower(hex(sipHash128(number))) AS id,
         arrayDistinct(arrayMap(
             i -> leftPad(toString(toUInt32(pow(5500, cityHash64(number, 10 + i) / pow(2., 64)))), 6, '0') || '.SZ',
@@ -175,10 +177,10 @@ def fill(client: Client, span: Span, done: int, total: int) -> dict[str, tuple[i
     before = {table: rows_of(client, table) for table in FILL}
     for month, seconds in span.months():
         passed += seconds
-        until = done + round((total - done) * passed / whole)
+        first, until = lo, done + round((total - done) * passed / whole)
         while lo < until:
             n = min(BATCH, until - lo)
-            made = MADE.format(lo=lo, n=n, month=month, seconds=seconds, **fixed)
+            made = MADE.format(lo=lo, n=n, first=first, count=until - first, month=month, seconds=seconds, **fixed)
             for table, sql in FILL.items():
                 began = time.monotonic()
                 client.command(sql.format(made=made, **fixed), settings={"max_insert_threads": os.cpu_count() or 1})
