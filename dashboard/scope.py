@@ -80,8 +80,10 @@ class Scope:
 
     @property
     def history(self) -> int:
-        """How many earlier windows are compared with."""
-        return 20 if self.preset in ("1h", "today") else 4
+        """How many earlier windows are compared with: weeks of days, a month of weeks, two of more than a fortnight."""
+        if self.preset in ("1h", "today"):
+            return 20
+        return 4 if self.length <= timedelta(weeks=2) else 2
 
     def amended(self, history: bool = False) -> bool:
         """Whether anything in the window, or since the first of those it is compared with, may have been corrected."""

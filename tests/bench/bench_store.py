@@ -276,8 +276,8 @@ def correct(client: Client, end: datetime) -> frozenset[int]:
 
 
 def windows(end: datetime, corrected: frozenset[int]) -> dict[str, Scope]:
-    """1 day (the default: since midnight, beside 20 earlier days), 7 and 30 days (beside 4 earlier windows), and the
-    first once more with corrections."""
+    """1 day (the default: since midnight, beside 20 earlier days), 7 and 30 days (beside 4 and 2 earlier windows), and
+    the first once more with corrections."""
     newest = end - timedelta(seconds=1)
     made = {
         "1": window("today", newest),

@@ -169,6 +169,10 @@ def test_a_link_to_another_company(store: Corrected) -> None:
     shown = store.ask(security.mentions(day(), "300413.SZ"))
     assert {r["surface"] for r in shown} == {"吉比特"} and all(r["corrected"] for r in shown)
     assert [r["name"] for r in store.ask(queries.names()) if r["code"] == "300413.SZ"] == ["芒果超媒"]
+    assert {r["peer"]: r["n"] for r in store.ask(security.peers(day(), "300413.SZ"))} == {COL: 1}
+    assert [r["documents"] for r in store.ask(security.headline(day(), "300413.SZ")) if r["back"] == 0] == [1]
+    assert {r["code"]: r["n"] for r in store.ask(theme.securities(day(), "game"))} == counts(store)["movers"]
+    assert {(r["a"], r["b"]) for r in store.ask(theme.pairs(day(), "game"))} == {(COL, "300413.SZ")}
     store.mark("link", "300413.SZ")  # the correction was wrong, too: it is the first link that is corrected
     assert counts(store)["movers"] == {COL: 2, GIGABIT: 1}
     assert [r["subject"] for r in store.ask(sql.latest())] == [GIGABIT]

@@ -212,6 +212,21 @@ def test_filters_combine(store: tuple[Client, list[AnalysedDocument]]) -> None:
     assert {row["id"] for row in run(client, documents.listed(scope, filter_, limit=1000))} == expected
 
 
+@pytest.mark.parametrize(
+    "of", [{}, {"themes": ("game",)}, {"themes": ("game", "aigc")}, {"codes": ("300364.SZ",)}, {"sources": ("cls",)}]
+)
+def test_what_is_found_is_what_is_listed(
+    store: tuple[Client, list[AnalysedDocument]], of: dict[str, tuple[str, ...]]
+) -> None:
+    client, messages = store
+    scope, filter_ = scope_of(messages, "30d"), documents.Filter(**of)
+    assert (filter_.tallied is None) == (of == {"themes": ("game", "aigc")})
+    listed = run(client, documents.listed(scope, filter_, limit=5000))
+    (found,) = run(client, documents.found(scope, filter_))
+    assert found["documents"] == len(listed) > 0
+    assert found["stories"] == len({row["story_id"] or row["id"] for row in listed})
+
+
 @pytest.mark.parametrize("order", ["spread", "fastest", "newest"])
 def test_stories_fold_copies(store: tuple[Client, list[AnalysedDocument]], order: str) -> None:
     client, messages = store

@@ -12,7 +12,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from dashboard import queries
-from dashboard.queries import overview, security, tallies
+from dashboard.queries import documents, overview, security, tallies
 from dashboard.query import SETTINGS, Query
 from dashboard.scope import BASES, Scope, Tallied, window
 from models.trading import SHANGHAI
@@ -81,6 +81,10 @@ ASKED: dict[str, Callable[[Scope], Query]] = {
     "tone_steps": overview.tone_steps,
     "sources": overview.sources,
     "known": security.known,
+    "found": lambda scope: documents.found(scope, documents.Filter()),
+    "found theme": lambda scope: documents.found(scope, documents.Filter(themes=("game",))),
+    "found code": lambda scope: documents.found(scope, documents.Filter(codes=("300364.SZ",))),
+    "found sources": lambda scope: documents.found(scope, documents.Filter(sources=("cls", "eastmoney"))),
     "life": lambda scope: security.life(scope, "300364.SZ"),
 }
 

@@ -65,7 +65,8 @@ def check(client: Client, steps: tuple[str, ...] = tuple(BEGIN)) -> None:
                 count(), min({measure}), max({measure})
             FROM documents FINAL GROUP BY key, begin ORDER BY ALL"""
         assert client.query(held).result_rows == client.query(right).result_rows, dimension
-    held = "SELECT toUnixTimestamp(bucket), mentions FROM tallies FINAL WHERE dimension = 'all' AND step = 'day' ORDER BY 1"
+    of_all = "dimension = 'all' AND step = 'day'"
+    held = f"SELECT toUnixTimestamp(bucket), mentions FROM tallies FINAL WHERE {of_all} ORDER BY ALL"
     day = "toUnixTimestamp(toStartOfDay(published_at)) AS day"
     right = f"SELECT {day}, count() FROM mentions_now GROUP BY day ORDER BY ALL"
     assert client.query(held).result_rows == client.query(right).result_rows
