@@ -60,7 +60,7 @@ def figure(title: str, draw: Callable[[pd.DataFrame], Any], query: Query, key: s
 
 def show(chart: Any, key: str, told: str = "") -> None:
     """Show a chart, `told` to who can't see it. It isn't checked against Vega-Lite's schema, which takes a fifth of a
-    page's run: the tests do that."""
+    page's run: the tests check those of this module, and draw all."""
     object.__setattr__(chart, "to_dict", partial(chart.to_dict, validate=False))  # as Streamlit calls it
     st.altair_chart(chart, key=f"chart-{key}", alt=told or None)
 

@@ -80,7 +80,7 @@ class Scope:
 
     @property
     def history(self) -> int:
-        """How many earlier windows are compared with: weeks of days, a month of weeks, two of more than a fortnight."""
+        """How many earlier windows are compared with: 20 days; of windows of up to a fortnight 4, of longer ones 2."""
         if self.preset in ("1h", "today"):
             return 20
         return 4 if self.length <= timedelta(weeks=2) else 2

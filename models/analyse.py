@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
@@ -25,44 +24,38 @@ from models.blend import Blends
 from models.encoder import Encoder, ModelError, weights_folder
 from models.heads import Heads, Scores
 from models.linking.context import decided, questions
-from models.linking.records import Link, LinkResult
+from models.linking.records import LinkResult
 from models.ngrams import Ngrams, around
-from models.reading import LONG, TITLE, Window, plain, read
+from models.reading import LONG, TITLE, plain, read
 from models.records import Analysis, Document, Field, Kind, Mention, Span, ThemeScore, Versions
 from models.securities import load as load_securities
 from models.sentiment import sentiment, with_rule
-from models.sentiment_rules import matches, title_rule
-from models.themes import Cue, Taxonomy, built_in
+from models.sentiment_rules import title_rule
+from models.targets import (
+    Reading,
+    clause_rule,
+    companies_in,
+    company_probabilities,
+    company_tones,
+    document_tone,
+    first_cues,
+    first_of_each,
+    first_places,
+    page_of,
+)
+from models.themes import Taxonomy, built_in
 from models.theming import LEAD, Calibration, assign
-from models.tokens import Encoded, token_weights
 from models.user_themes import Likeness, UserThemes
 
 TITLE_SCAN = 1000  # characters of a title searched for cues
 CUE_SCAN = 60_000  # characters of a body searched for cues
 UNREAD = 0.5  # share of the document's tone that a company outside every window takes
-LATER = 0.5  # weight of a later window's tone beside the first's
 
 
 class Links(Protocol):
     """What finds companies: `models.linking.Linker`."""
 
     def link(self, title: str, body: str, *, kind: Kind, published_at: datetime | None) -> LinkResult: ...
-
-
-@dataclass
-class Reading:
-    """One document on its way."""
-
-    document: Document
-    links: tuple[Link, ...]
-    asked: tuple[Link, ...]  # what the linker leaves open, for the model to decide
-    cues: dict[str, list[Cue]]
-    windows: list[Window]
-    encoded: list[Encoded] = field(default_factory=list)
-    codes: list[list[str]] = field(default_factory=list)  # of each window: the companies located in it
-    scores: dict[int, Scores] = field(default_factory=dict)
-    wide: dict[str, np.ndarray] = field(default_factory=dict)  # the n-grams' logits of themes, news, post
-    near: dict[str, np.ndarray] = field(default_factory=dict)  # and of the tone toward each company
 
 
 class Analyser:
@@ -163,8 +156,8 @@ class Analyser:
         found = self._linker.link(document.title, document.body, kind=document.kind, published_at=day)
         links, asked = found.links, () if self.company_threshold is None else questions(found, _names())
         cues = {"title": self.taxonomy.find(title[:TITLE_SCAN]), "body": self.taxonomy.find(body[:CUE_SCAN])}
-        spans = [Span(link.field, link.start, link.end) for link in _first_of_each((*links, *asked))]
-        spans += [Span("body", cue.start, cue.end) for cue in _first_cues(cues["body"])] if len(body) > LONG else []
+        spans = [Span(link.field, link.start, link.end) for link in first_of_each((*links, *asked))]
+        spans += [Span("body", cue.start, cue.end) for cue in first_cues(cues["body"])] if len(body) > LONG else []
         return Reading(document, links, asked, cues, read(title, body, spans))
 
     def _score(self, readings: Sequence[Reading]) -> None:
@@ -172,7 +165,7 @@ class Analyser:
         encoded = self._encoder.tokens.encode([reading.windows[i].text for reading, i in flat])
         targets: list[list[tuple[list[int], list[int]]]] = []
         for (reading, i), (_, offsets) in zip(flat, encoded, strict=True):
-            names, weights = _targets((*reading.links, *reading.asked), reading.windows[i], offsets)
+            names, weights = companies_in((*reading.links, *reading.asked), reading.windows[i], offsets)
             reading.encoded.append(encoded[len(targets)])
             reading.codes.append(names)
             targets.append(weights)
@@ -184,7 +177,7 @@ class Analyser:
                 reading.links += decided(reading.asked, company_probabilities(reading), self.company_threshold)
             title = plain(reading.document.title)[:TITLE]
             reading.wide = self._ngrams.score(reading.windows[0].text, title, ("themes", "news", "post"))
-            for code, window, places in _first_places(reading):
+            for code, window, places in first_places(reading):
                 near = around(window.text, places)
                 reading.near[code] = self._ngrams.score(*near, ("toward",))["toward"]
 
@@ -232,7 +225,7 @@ class Analyser:
                     own = self._blends.toward(toward[link.code], reading.near[link.code])
                 else:
                     own = UNREAD * tone + (1 - UNREAD) * np.array([0.0, 1.0, 0.0])
-                said[link.code] = sentiment(with_rule(own, _clause_rule(texts[link.field], link, several)))
+                said[link.code] = sentiment(with_rule(own, clause_rule(texts[link.field], link, several)))
             mentions.append(
                 Mention(
                     code=link.code,
@@ -247,7 +240,7 @@ class Analyser:
                     evidence=link.evidence,
                     role=link.role,
                     section=link.section,
-                    page=_page(reading.document, link),
+                    page=page_of(reading.document, link),
                 )
             )
         return tuple(mentions)
@@ -261,93 +254,6 @@ def _description(folder: Path) -> dict[str, Any]:
     return dict(found)
 
 
-def document_tone(scores: Sequence[Scores]) -> np.ndarray:
-    """Log-probabilities (2, 3) of a document's tone as a post and as news: later windows count less."""
-    weights = np.array([1.0] + [LATER / len(scores)] * (len(scores) - 1))
-    return np.asarray((np.stack([s.tone for s in scores]) * weights[:, None, None]).sum(0) / weights.sum())
-
-
-def company_tones(reading: Reading) -> dict[str, np.ndarray]:
-    """Log-probabilities of the tone toward each company that a window holds: the mean over its windows."""
-    found: dict[str, list[np.ndarray]] = {}
-    for i, names in enumerate(reading.codes):
-        for name, log_p in zip(names, reading.scores[i].target, strict=True):
-            found.setdefault(name, []).append(log_p)
-    return {name: np.asarray(np.mean(values, 0)) for name, values in found.items()}
-
-
-def company_probabilities(reading: Reading) -> dict[str, float]:
-    """How sure the model is that each located name is the company: the surest of its windows."""
-    found: dict[str, float] = {}
-    for i, names in enumerate(reading.codes):
-        for name, p in zip(names, reading.scores[i].company, strict=True):
-            found[name] = max(found.get(name, 0.0), float(p))
-    return found
-
-
 @lru_cache(maxsize=1)
 def _names() -> dict[str, str]:
     return {security.code: security.name for security in load_securities()}
-
-
-def _first_places(reading: Reading) -> Iterator[tuple[str, Window, list[tuple[int, int]]]]:
-    """The first window that holds each company, with its places there."""
-    seen: set[str] = set()
-    for window, names in zip(reading.windows, reading.codes, strict=True):
-        for name in names:
-            if name not in seen and (spans := [Span(k.field, k.start, k.end) for k in reading.links if k.code == name]):
-                seen.add(name)
-                yield name, window, [place for span in spans if (place := window.locate(span))]
-
-
-def _first_of_each(links: Sequence[Link]) -> list[Link]:
-    """The first occurrence of each company in title and in body, the most relevant companies first."""
-    seen: dict[tuple[str, str], Link] = {}
-    for link in links:
-        seen.setdefault((link.code, link.field), link)
-    return sorted(seen.values(), key=lambda link: -link.relevance)
-
-
-def _first_cues(cues: Sequence[Cue]) -> list[Cue]:
-    """The first two cues of each theme."""
-    seen: dict[int, int] = {}
-    kept = []
-    for cue in cues:
-        seen[cue.theme] = seen.get(cue.theme, 0) + 1
-        if seen[cue.theme] <= 2:
-            kept.append(cue)
-    return kept
-
-
-def _targets(
-    links: Sequence[Link], window: Window, offsets: np.ndarray
-) -> tuple[list[str], list[tuple[list[int], list[int]]]]:
-    """Companies located in a window, with their tokens and those of the sentences around them."""
-    places: dict[str, list[tuple[int, int]]] = {}
-    for link in links:
-        place = window.locate(Span(link.field, link.start, link.end))
-        if place:
-            places.setdefault(link.code, []).append(place)
-    names, weights = [], []
-    for code, spans in places.items():
-        at = token_weights(offsets, spans)
-        around = token_weights(offsets, [window.clause(*span) for span in spans])
-        if at and around:
-            names.append(code)
-            weights.append((at, around))
-    return names, weights
-
-
-def _clause_rule(text: str, link: Link, several: bool) -> Any:
-    """The rule that decides the clause of a mention; where several companies share a sentence, only their own part."""
-    stops = "。！？!?；;\n" + ("，," if several else "")
-    start = max((text.rfind(mark, max(0, link.start - 60), link.start) for mark in stops), default=-1) + 1
-    ends = [i for mark in stops if (i := text.find(mark, link.end, link.end + 80)) >= 0]
-    clause = text[max(start, link.start - 60) : min(ends, default=link.end + 80)]
-    return matches(clause)
-
-
-def _page(document: Document, link: Link) -> int:
-    if link.field != "body" or not document.page_offsets:
-        return 0
-    return int(np.searchsorted(document.page_offsets, link.start, side="right"))

@@ -15,7 +15,7 @@ from clickhouse_connect.driver.client import Client
 from models.trading import SHANGHAI, midnight
 from stream.rows import moment_of
 
-DAYS_AT_ONCE = 31  # bounds the memory of one statement
+WEEKS_AT_ONCE = 5  # bounds the memory of one statement; whole ones, since a week is the sum of its days
 OVERLAP = 30_000_000  # microseconds: inserts that were under way when the last refresh began
 
 
@@ -53,10 +53,10 @@ def parts(hours: Sequence[int], reached: int, version: int, minute_days: int) ->
     hours_of: dict[date, list[int]] = {}
     for hour in hours:
         hours_of.setdefault(datetime.fromtimestamp(hour, SHANGHAI).date(), []).append(hour)
-    days = sorted(hours_of)
-    for start in range(0, len(days), DAYS_AT_ONCE):
-        some = days[start : start + DAYS_AT_ONCE]
-        weeks = sorted({day - timedelta(days=day.weekday()) for day in some})
+    mondays = sorted({_monday(day) for day in hours_of})
+    for start in range(0, len(mondays), WEEKS_AT_ONCE):
+        weeks = mondays[start : start + WEEKS_AT_ONCE]
+        some = sorted(day for day in hours_of if _monday(day) in weeks)
         yield {
             "version": version,
             "days": some,
@@ -68,6 +68,10 @@ def parts(hours: Sequence[int], reached: int, version: int, minute_days: int) ->
             "end_week": _second(weeks[-1] + timedelta(days=7)),
             "minutes_from": today - timedelta(days=minute_days),
         }
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
 
 
 def _second(day: date) -> int:

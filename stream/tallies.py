@@ -4,7 +4,7 @@
 counts a window of any length, and twenty earlier ones, from a few rows. As in `stream.trends`, the hours of which
 something was stored, or corrected, since the last refresh are counted anew, and what no longer has a count gets a
 tombstone. A day is the sum of its hours, a week that of its days. How many documents each partition of the log and each
-version gave is counted beside, by the hour, day and week. Until an hour is counted anew its documents are counted from
+version gave is counted beside, by the hour and day. Until an hour is counted anew its documents are counted from
 the tables of truth (`dashboard.queries.tallies`), so a reader sees no delay.
 """
 
@@ -67,7 +67,7 @@ SELECT '{step}', dimension, toDateTime64({start}(bucket), 3, 'Asia/Shanghai') AS
     sum(positive), sum(neutral), sum(negative), min(lowest), max(highest), toDate('2149-06-06'), {{version:UInt64}}
 FROM tallies FINAL
 WHERE step = '{of}' AND bucket >= fromUnixTimestamp({{first{of_week}:UInt32}})
-    AND bucket < fromUnixTimestamp({{end{of_week}:UInt32}}) AND toDate({start}(bucket)) IN {{{step}s:Array(Date)}}
+    AND bucket < fromUnixTimestamp({{end{of_week}:UInt32}}) AND toDate({start}(bucket)) IN {{{step}s:Array(Date)}}{only}
 GROUP BY dimension, at, key
 """
 _MENTIONS = """
@@ -87,14 +87,15 @@ WHERE bucket >= fromUnixTimestamp({{first_week:UInt32}}) AND bucket < fromUnixTi
 _OF_HOURS = "step IN ('minute', 'hour') AND toUnixTimestamp(toStartOfHour(bucket)) IN {hours:Array(UInt32)}"
 _OF_DAYS = "step = 'day' AND toDate(bucket) IN {days:Array(Date)}"
 _OF_WEEKS = "step = 'week' AND toDate(bucket) IN {weeks:Array(Date)}"
+_COUNTED = f"\n    AND dimension IN {tuple(_DIMENSIONS)}"
 # In this order: what is summed up must be rid of what no longer has a count.
 _SUMS = (
     _TRACE,
     _BURY.format(of=_OF_HOURS),
-    _ADD.format(columns=_COLUMNS, step="day", of="hour", start="toStartOfDay", of_week=""),
+    _ADD.format(columns=_COLUMNS, step="day", of="hour", start="toStartOfDay", of_week="", only=""),
     _MENTIONS,
     _BURY.format(of=_OF_DAYS),
-    _ADD.format(columns=_COLUMNS, step="week", of="day", start="toMonday", of_week="_week"),
+    _ADD.format(columns=_COLUMNS, step="week", of="day", start="toMonday", of_week="_week", only=_COUNTED),
     _BURY.format(of=_OF_WEEKS),
 )
 

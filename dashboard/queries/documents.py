@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 from dashboard.queries import APART, CORRECTED, WINDOW, Table, as_corrected, linked, moments, now, windowed
@@ -24,13 +25,14 @@ ORDERS = {
 ORDERS_OF_STORIES = {
     "spread": "copies DESC, publishers DESC, first_at DESC",
     "newest": "first_at DESC",
-    "fastest": "per_hour DESC, copies DESC",
+    "fastest": "per_hour DESC, copies DESC, first_at DESC",
 }
 # What a filter may ask for alone -> the table that lies in the order of it, and its column. A document that is just
 # being stored has its rows there before its own, and one whose time is up may have them after: `HELD` and `SPARE`.
 IN_ITS_ORDER: dict[str, tuple[Table, str]] = {"themes": ("document_themes", "theme"), "codes": ("mentions", "code")}
 HELD = "published_at >= (SELECT published_at FROM documents WHERE NOT is_deleted ORDER BY published_at LIMIT 1)"
 SPARE = 100
+TOLD_BY_INDEX = timedelta(days=45)  # of longer windows the moments of all hits may be too many to keep
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Filter:
         return next((n for n in names if getattr(self, n) and self == Filter(**{n: getattr(self, n)})), "")
 
 
-def conditions(filter_: Filter, *, narrowed: bool = True) -> tuple[str, dict[str, Any]]:
+def conditions(scope: Scope, filter_: Filter, *, narrowed: bool = True) -> tuple[str, dict[str, Any]]:
     """WHERE terms (each led by AND) and their parameters; `narrowed`: with those that only save reading."""
     words = {f"w{i}": word for i, word in enumerate(filter_.text.split()[:10])}
     values: dict[str, Any] = {**words}
@@ -85,7 +87,8 @@ def conditions(filter_: Filter, *, narrowed: bool = True) -> tuple[str, dict[str
         terms.append("hasAny(codes, {codes:Array(String)})")
         narrow.append(moments("code", "IN {codes:Array(String)}"))
         values["codes"] = list(filter_.codes)
-    if indexed := [in_text[name] for name, word in words.items() if _indexed(word)]:
+    indexed = [in_text[name] for name, word in words.items() if _indexed(word)]
+    if indexed and scope.length <= TOLD_BY_INDEX:
         # Not with FINAL: so the text index itself tells, and no text is read.
         narrow = [f"published_at IN (SELECT published_at FROM documents WHERE {WINDOW}{_all([*indexed, *narrow])})"]
     terms += narrow if narrowed else []
@@ -126,7 +129,7 @@ def listed(scope: Scope, filter_: Filter, order: str = "newest", limit: int = 30
     something was corrected, they are found among those of no correction's moment, where a document is as it was stored,
     and those of such a moment are all looked at.
     """
-    where, values = conditions(filter_)
+    where, values = conditions(scope, filter_)
     passage = ""
     if filter_.text.split():
         place = "positionCaseInsensitiveUTF8(body, {w0:String})"
@@ -150,7 +153,7 @@ WHERE (published_at, id) IN (
         rows = f"""SELECT * FROM (
 {rows}
 UNION ALL
-SELECT {COLUMNS}{passage} FROM documents_now WHERE {CORRECTED}{conditions(filter_, narrowed=False)[0]}
+SELECT {COLUMNS}{passage} FROM documents_now WHERE {CORRECTED}{conditions(scope, filter_, narrowed=False)[0]}
 )"""
     return query(
         f"""
@@ -162,7 +165,7 @@ ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}}""",
 
 def found(scope: Scope, filter_: Filter) -> Query:
     """How many documents and stories pass the filter: counted, where no tally tells."""
-    where, values = conditions(filter_)
+    where, values = conditions(scope, filter_)
     if filter_.tallied:
         dimension, only = filter_.tallied
         counted = counts(scope, dimension, "0", only=only)
@@ -247,7 +250,7 @@ def stories(scope: Scope, filter_: Filter, order: str = "spread", limit: int = 3
     Where only themes or only securities are asked for, the table in their order says which stories are the first ones
     and where their documents are.
     """
-    where, values = conditions(filter_)
+    where, values = conditions(scope, filter_)
     by = f"{ORDERS_OF_STORIES[order]}, story LIMIT {{limit:UInt32}}"
     if name := filter_.alone:
         table, column = IN_ITS_ORDER[name]

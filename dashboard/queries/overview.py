@@ -41,7 +41,7 @@ def theme_steps(scope: Scope) -> Query:
     """Count and tone of every theme by step of the window."""
     return query(f"""
 SELECT key AS theme, label AS at, {N[scope.basis]} AS n, {TONE} AS tone
-FROM {counts(scope, "theme", bucket(scope, "moment"), finest=scope.step * 60_000)}
+FROM {counts(scope, "theme", bucket(scope, "moment"), longest=scope.step * 60_000)}
 GROUP BY theme, at ORDER BY theme, at""")
 
 
@@ -88,7 +88,7 @@ SELECT at, sentiment, n, if(documents > 0, toned / documents, 0) AS tone
 FROM (
     SELECT label AS at, sum(documents) AS documents, sum(toned) AS toned,
            [sum(positive), sum(neutral), sum(negative)] AS numbers
-    FROM {counts(scope, "document", bucket(scope, "moment"), finest=scope.step * 60_000)}
+    FROM {counts(scope, "document", bucket(scope, "moment"), longest=scope.step * 60_000)}
     GROUP BY at
 ) ARRAY JOIN numbers AS n, {tones} AS sentiment
 WHERE n > 0

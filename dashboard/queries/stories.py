@@ -11,28 +11,26 @@ ORDERS = {
     "newest": "first_at DESC",
     "fastest": "per_hour DESC, copies DESC, first_at DESC",
 }
+_PER_HOUR = "copies / greatest(dateDiff('second', first_at, last_at) / 3600, 0.25) AS per_hour"
 
 
 def told(scope: Scope, themes: tuple[str, ...] = (), order: str = "spread", limit: int = 30) -> Query:
     """Stories that were told in the window, whole: who was first, and how far and fast they have spread since. When the
     first ones began is found before anything else of them is read."""
-    told = f"first_at < {{end:{TIME}}} AND last_at >= {{start:{TIME}}}"
-    told += " AND hasAny(themes, {themes:Array(String)})" if themes else ""
+    passes = f"first_at < {{end:{TIME}}} AND last_at >= {{start:{TIME}}}"
+    passes += " AND hasAny(themes, {themes:Array(String)})" if themes else ""
     return query(
         f"""
 SELECT story_id AS story, copies, publishers, title AS first_title, first_id, first_publisher, first_at, last_at,
        dateDiff('second', first_at, last_at) / 60 AS minutes, {_PER_HOUR},
        sentiment_score AS tone, arraySlice(themes, 1, 5) AS of_themes, arraySlice(codes, 1, 8) AS of_codes
 FROM stories FINAL
-WHERE {told} AND first_at IN (
+WHERE {passes} AND first_at IN (
     SELECT first_at FROM (
-        SELECT first_at, copies, publishers, {_PER_HOUR} FROM stories FINAL WHERE {told}
+        SELECT first_at, copies, publishers, {_PER_HOUR} FROM stories FINAL WHERE {passes}
         ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}}
     )
 )
 ORDER BY {ORDERS[order]}, story LIMIT {{limit:UInt32}}""",
         **windowed(scope, limit=limit, **({"themes": list(themes)} if themes else {})),
     )
-
-
-_PER_HOUR = "copies / greatest(dateDiff('second', first_at, last_at) / 3600, 0.25) AS per_hour"

@@ -26,7 +26,8 @@ MONDAY = MIDNIGHT - 4 * DAY  # 1970 began on a Thursday
 STEPS = {"week": WEEK, "day": DAY, "hour": HOUR, "minute": MINUTE}
 TRUTH = "truth"
 
-FEW, CLOSE = 6, 3  # spans; how many times as far apart as they are long
+FEW = 6  # spans that are asked for one by one
+CLOSE = 3  # unless they are no further apart than so many times their length: little lies between
 
 Span = tuple[int, int]  # [from, to), milliseconds since 1970
 
@@ -60,17 +61,17 @@ def counts(
     *,
     now: bool = True,
     earlier: Sequence[int] = (),
-    finest: int = WEEK,
+    longest: int = WEEK,
     only: str = "",
 ) -> str:
     """A subquery's SQL: partial counts by `key` and `label`, to be grouped by them with `N`, `TONE` and `sum`.
 
     label: SQL in which a row's time stands as `moment`; now: the window itself; earlier: windows before it, by their
-    numbers, where the label is `back`; finest: the longest steps that may be read, in milliseconds; only: a condition
+    numbers, where the label is `back`; longest: the longest steps that may be read, in milliseconds; only: a condition
     on `key`.
     """
     table, key, id_ = _SOURCES[dimension]
-    spans = cut(scope, 0 if now else 1, max(earlier, default=0), finest)
+    spans = cut(scope, 0 if now else 1, max(earlier, default=0), longest)
     only = f" AND {only}" if only else ""
     if len(earlier) < max(earlier, default=0):  # sets of windows that aren't meant needn't be united
         only += f" AND label IN {[0, *earlier]}"
@@ -104,7 +105,7 @@ def whole_days(scope: Scope) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=500)
-def cut(scope: Scope, first: int, last: int, finest: int = WEEK) -> dict[str, list[Span]]:
+def cut(scope: Scope, first: int, last: int, longest: int = WEEK) -> dict[str, list[Span]]:
     """The spans of each step, and those of the truth, of the windows numbered so (0: now, 1: the one before)."""
     found: dict[str, list[Span]] = defaultdict(list)
     tallied = scope.tallied
@@ -122,11 +123,11 @@ def cut(scope: Scope, first: int, last: int, finest: int = WEEK) -> dict[str, li
             week, day, hour = at - (at + MONDAY) % WEEK, at - (at + MIDNIGHT) % DAY, at - at % HOUR
             if hour // 1000 in behind:
                 step, to = TRUTH, hour + HOUR
-            elif finest >= WEEK and at == week and week + WEEK <= end and not _any_behind(week, WEEK, behind):
+            elif longest >= WEEK and at == week and week + WEEK <= end and not _any_behind(week, WEEK, behind):
                 step, to = "week", week + WEEK
-            elif finest >= DAY and at == day and day + DAY <= end and not _any_behind(day, DAY, behind):
+            elif longest >= DAY and at == day and day + DAY <= end and not _any_behind(day, DAY, behind):
                 step, to = "day", day + DAY
-            elif finest >= HOUR and at == hour and hour + HOUR <= end:
+            elif longest >= HOUR and at == hour and hour + HOUR <= end:
                 step, to = "hour", hour + HOUR
             elif at >= minutes_from and at % MINUTE == 0 and at + MINUTE <= end:
                 step, to = "minute", min(hour + HOUR, end - end % MINUTE)

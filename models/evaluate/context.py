@@ -17,13 +17,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.analyse import Analyser, company_probabilities
+from models.analyse import Analyser
 from models.evaluate.predict import WHEN
 from models.linking import Link, Linker, LinkResult
 from models.linking.context import questions
 from models.linking.evaluate import BUSINESS, Wire, read_headlines, read_wires, tagged_companies
 from models.records import Document, Kind
 from models.securities import load
+from models.targets import company_probabilities
 
 PRECISION = 0.98  # what the head must reach to decide anything
 FEWEST = 20  # companies found, below which a precision is no measure

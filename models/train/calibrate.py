@@ -15,11 +15,12 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
-from models.analyse import Analyser, Reading, company_tones, document_tone
+from models.analyse import Analyser
 from models.evaluate.context import measure
 from models.evaluate.metrics import f1, micro_f1
 from models.evaluate.predict import WHEN, GivenLinks
 from models.records import Document
+from models.targets import Reading, company_tones, document_tone
 from models.themes import built_in
 from models.theming import cue_features, document_logits
 from models.train import own_sets, tone_sets

@@ -8,7 +8,7 @@ default window, ! a p95 above 200 ms; something was corrected of twenty document
 by the tables of truth beside the tallies.
 
 The rows are made up by SQL from their number: 2.5 mentions a document on average, securities by Zipf over 5,500 codes,
-11 themes with 0.18 a document, 3 sources, sentences and bodies of about 40 characters from 2,000 words by Zipf. Real
+11 themes with 0.18 a document, 3 sources, sentences and bodies of about 50 characters from 2,000 words by Zipf. Real
 bodies are longer (wires: about 200 characters), so real documents take more bytes.
 """
 

@@ -49,6 +49,10 @@ def test_a_window_knows_whether_it_was_corrected() -> None:
         assert replace(scope, corrected=hours(inside)).amended()
 
 
+def test_a_long_window_is_compared_with_fewer_earlier_ones() -> None:
+    assert [window(preset, NEWEST).history for preset in ("1h", "today", "5d", "30d")] == [20, 20, 4, 2]
+
+
 def test_today_is_compared_with_trading_days_only() -> None:
     first = NEWEST - timedelta(days=14)
     days = window("today", NEWEST).usual_windows(first)

@@ -107,6 +107,19 @@ def test_a_correction_moves_what_is_tallied(sink: Sink, stored: Client) -> None:
     assert kept(stored, "security", "day") != before
 
 
+def test_a_recount_of_many_weeks_leaves_nothing_of_what_is_gone(sink: Sink, stored: Client) -> None:
+    first = datetime(2026, 1, 1, 4, tzinfo=UTC)
+    for turn, body in enumerate(("#aigc", "没有")):
+        messages = [
+            analysed(number, at=AT + timedelta(minutes=turn), published_at=first + timedelta(days=number), body=body)
+            for number in range(50)
+        ]
+        store(sink, messages, 100 * turn)
+        keep_up(stored)
+        check(stored, ("hour", "day", "week"))
+        assert bool(kept(stored, "theme", "week")) == (turn == 0)
+
+
 def test_minutes_are_not_kept_for_good(sink: Sink, stored: Client) -> None:
     old = datetime.now(UTC) - timedelta(days=60)
     store(sink, [analysed(1, published_at=old)], 0)
