@@ -88,8 +88,11 @@ class Scope:
     def amended(self, history: bool = False) -> bool:
         """Whether anything in the window, or since the first of those it is compared with, may have been corrected."""
         oldest = self.start - self.history * self.period if history else self.start
-        since, until = oldest.timestamp() - 3600, self.end.timestamp()
-        return self.corrected is None or any(since < hour < until for hour in self.corrected)
+        return self.amended_within(oldest.timestamp(), self.end.timestamp())
+
+    def amended_within(self, start: float, end: float) -> bool:
+        """Whether anything published in [start, end), seconds since 1970, may have been corrected."""
+        return self.corrected is None or any(start - 3600 < hour < end for hour in self.corrected)
 
     def usual_windows(self, first: datetime) -> list[int]:
         """Numbers of the earlier windows (1: the one before) that lie within the data and on the same kind of day."""

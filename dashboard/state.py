@@ -31,16 +31,19 @@ def bound(
     options: Collection[Any] = (),
     always: bool = False,
     fit: Callable[[Any], Any] = lambda value: value,
+    tell: bool = False,
     **more: Any,
 ) -> Any:
     """The value of `widget(label, [options], key=key, ...)`, tied to the URL parameter `key`.
 
     `default` also says the type: text (or None), bool, a list of texts, or a tuple of dates. `fit` makes of any value
-    of that type one that the widget takes.
+    of that type one that the widget takes. `tell`: say so where a link asks for what isn't among the options.
     """
     seen: dict[str, str] = st.session_state.setdefault("seen", {})
     kept: dict[str, Any] = st.session_state.setdefault("kept", {})
     text = st.query_params.get(key)
+    if tell and text and options and text not in options:
+        st.info(say("unknown_here", value=safe.label(text, 40)), icon=":material/link_off:")
     if text is not None and text != seen.get(key):
         st.session_state[key] = decode(text, default, options)
     elif key not in st.session_state:
@@ -57,13 +60,6 @@ def bound(
         del st.query_params[key]
     seen[key] = written
     return value
-
-
-def tell_unknown(key: str, options: Collection[Any]) -> None:
-    """Say so where a link asks for what isn't there, before `bound` shows something else."""
-    asked = st.query_params.get(key)
-    if asked and options and asked not in options:
-        st.info(say("unknown_here", value=safe.label(asked, 40)), icon=":material/link_off:")
 
 
 def encode(value: Any) -> str:

@@ -17,8 +17,7 @@ from stream.queries import TOUCHED
 
 MOST_HOURS = 400  # that are counted from the tables of truth beside the tallies
 WINDOW = f"published_at >= {{start:{TIME}}} AND published_at < {{end:{TIME}}}"
-# What is as it was stored, and the rest: moments of which something was corrected, to be looked at as corrected.
-APART = "AND published_at NOT IN (SELECT published_at FROM feedback)"
+# Moments of the window of which something was corrected: what lies there is to be looked at as corrected.
 CORRECTED = f"published_at IN (SELECT published_at FROM feedback WHERE {WINDOW})"
 
 Table = Literal["documents", "mentions", "document_themes", "companies"]
@@ -94,6 +93,11 @@ def moments(column: Literal["code", "theme"], test: str) -> str:
         f"published_at IN (SELECT published_at FROM {table} WHERE {column} {test} AND {WINDOW}"
         f" UNION ALL SELECT published_at FROM feedback WHERE correction {test})"
     )
+
+
+def apart(scope: Scope) -> str:
+    """A condition, led by AND, that what is as it was stored passes; nothing where all of the window is."""
+    return "AND published_at NOT IN (SELECT published_at FROM feedback)" if scope.amended() else ""
 
 
 def linked(scope: Scope, test: str, history: bool = False) -> str:

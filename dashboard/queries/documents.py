@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from dashboard.queries import APART, CORRECTED, WINDOW, Table, as_corrected, linked, moments, now, windowed
+from dashboard.queries import CORRECTED, WINDOW, Table, apart, as_corrected, linked, moments, now, windowed
+from dashboard.queries.stories import ORDERS as ORDERS_OF_STORIES
+from dashboard.queries.stories import PER_HOUR
 from dashboard.queries.tallies import N, counts
 from dashboard.query import Query, query
 from dashboard.scope import Scope
@@ -20,12 +22,6 @@ ORDERS = {
     "oldest": "published_at, id",
     "positive": "sentiment_score DESC, id",
     "negative": "sentiment_score, id",
-}
-
-ORDERS_OF_STORIES = {
-    "spread": "copies DESC, publishers DESC, first_at DESC",
-    "newest": "first_at DESC",
-    "fastest": "per_hour DESC, copies DESC, first_at DESC",
 }
 # What a filter may ask for alone -> the table that lies in the order of it, and its column. A document that is just
 # being stored has its rows there before its own, and one whose time is up may have them after: `HELD` and `SPARE`.
@@ -134,13 +130,12 @@ def listed(scope: Scope, filter_: Filter, order: str = "newest", limit: int = 30
     if filter_.text.split():
         place = "positionCaseInsensitiveUTF8(body, {w0:String})"
         passage = f",\n       substringUTF8(body, toUInt64(greatest(toInt64({place}) - 40, 1)), 140) AS passage"
-    apart = APART if scope.amended() else ""
     if filter_.alone == "themes":
         first = f"""SELECT DISTINCT published_at, document_id AS id, sentiment_score FROM document_themes FINAL
-        WHERE theme IN {{themes:Array(String)}} AND {WINDOW} AND {HELD} {apart}
+        WHERE theme IN {{themes:Array(String)}} AND {WINDOW} AND {HELD} {apart(scope)}
         ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}} + {SPARE}"""
     else:
-        first = f"""SELECT published_at, id FROM documents FINAL WHERE {WINDOW}{where} {apart}
+        first = f"""SELECT published_at, id FROM documents FINAL WHERE {WINDOW}{where} {apart(scope)}
         ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}}"""
     rows = f"""SELECT {COLUMNS}{passage}
 FROM {as_corrected("documents", amended=False)}
@@ -282,5 +277,4 @@ GROUP BY story ORDER BY {by}""",
 def spread(id_: str) -> str:
     """SQL: a story, and how far and fast it spread, in documents grouped by it."""
     return f"""{story(id_)} AS story, uniqExact({id_}) AS copies, uniqExact({PUBLISHER}) AS publishers,
-       min(published_at) AS first_at, max(published_at) AS last_at,
-       copies / greatest(dateDiff('second', first_at, last_at) / 3600, 0.25) AS per_hour"""
+       min(published_at) AS first_at, max(published_at) AS last_at, {PER_HOUR}"""

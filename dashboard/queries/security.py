@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dashboard.queries import (
-    APART,
     BACK,
     CORRECTED,
     IN_BACK,
     WINDOW,
+    apart,
     bucket,
     counted,
     linked,
@@ -105,7 +105,7 @@ def mentions(scope: Scope, code: str, tone: str = "", limit: int = 30) -> Query:
     order = "published_at DESC, document_id, field DESC, start"
     chosen = f"AND {WINDOW} {of_tone}"
     titled = f"""published_at IN (
-        SELECT published_at FROM mentions FINAL WHERE code {CODE} {chosen} {APART if scope.amended() else ""}
+        SELECT published_at FROM mentions FINAL WHERE code {CODE} {chosen} {apart(scope)}
         ORDER BY {order} LIMIT {{limit:UInt32}}
     )"""
     if scope.amended():

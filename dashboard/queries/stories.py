@@ -1,4 +1,5 @@
-"""SQL of the stories page, from the rows that the worker keeps: one a story, of all its copies, seconds behind."""
+"""SQL of the stories page, from the rows that the worker keeps: one a story, of all its copies, seconds behind; and the
+orders of stories everywhere."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ ORDERS = {
     "newest": "first_at DESC",
     "fastest": "per_hour DESC, copies DESC, first_at DESC",
 }
-_PER_HOUR = "copies / greatest(dateDiff('second', first_at, last_at) / 3600, 0.25) AS per_hour"
+PER_HOUR = "copies / greatest(dateDiff('second', first_at, last_at) / 3600, 0.25) AS per_hour"
 
 
 def told(scope: Scope, themes: tuple[str, ...] = (), order: str = "spread", limit: int = 30) -> Query:
@@ -22,12 +23,12 @@ def told(scope: Scope, themes: tuple[str, ...] = (), order: str = "spread", limi
     return query(
         f"""
 SELECT story_id AS story, copies, publishers, title AS first_title, first_id, first_publisher, first_at, last_at,
-       dateDiff('second', first_at, last_at) / 60 AS minutes, {_PER_HOUR},
+       dateDiff('second', first_at, last_at) / 60 AS minutes, {PER_HOUR},
        sentiment_score AS tone, arraySlice(themes, 1, 5) AS of_themes, arraySlice(codes, 1, 8) AS of_codes
 FROM stories FINAL
 WHERE {passes} AND first_at IN (
     SELECT first_at FROM (
-        SELECT first_at, copies, publishers, {_PER_HOUR} FROM stories FINAL WHERE {passes}
+        SELECT first_at, copies, publishers, {PER_HOUR} FROM stories FINAL WHERE {passes}
         ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}}
     )
 )

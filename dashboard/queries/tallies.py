@@ -84,7 +84,9 @@ def counts(
     FROM tallies FINAL
     WHERE dimension = '{dimension}'{only} AND ({kept})""")
     if spans[TRUTH] or not parts:
-        rows = as_corrected(table, _amended(scope, spans[TRUTH]))
+        # What is tallied holds the corrections already.
+        amended = any(scope.amended_within(start / 1000, end / 1000) for start, end in spans[TRUTH])
+        rows = as_corrected(table, amended)
         tones = {name: f"sum({name})" for name in _TONES} if table == "companies" else _TONES
         parts.append(f"""
     SELECT toString({key}) AS key, {label.replace("moment", "published_at")} AS label, uniqExact({id_}) AS documents,
@@ -145,12 +147,6 @@ def _any_behind(start: int, length: int, behind: frozenset[int]) -> bool:
     return any(start <= hour * 1000 < start + length for hour in behind)
 
 
-def _amended(scope: Scope, spans: list[Span]) -> bool:
-    """Whether anything in these spans may have been corrected; what is tallied holds the corrections."""
-    hours = scope.corrected
-    return hours is None or any(start - HOUR < hour * 1000 < end for hour in hours for start, end in spans)
-
-
 def _ms(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
@@ -160,16 +156,15 @@ def _within(column: str, spans: list[Span]) -> str:
     comparison takes its time to plan."""
     terms = []
     for run in _runs(spans):
-        (start, end), (following, _) = run[0], run[-1] if len(run) == 1 else run[1]
-        length, period = end - start, following - start
-        if len(run) <= FEW and period > CLOSE * length:  # so that what lies between isn't read
-            terms += [_between(column, *span) for span in run]
-            continue
-        term = _between(column, start, run[-1][1])
-        if len(run) > 1:
+        start, end = run[0]
+        length = end - start
+        period = run[1][0] - start if len(run) > 1 else 0
+        if period and (len(run) > FEW or period <= CLOSE * length):
             first = f"toDateTime64({_time(start)}, 3, 'Asia/Shanghai')"
-            term += f" AND modulo(dateDiff('millisecond', {first}, {column}), {period}) < {length}"
-        terms.append(term)
+            within = f"modulo(dateDiff('millisecond', {first}, {column}), {period}) < {length}"
+            terms.append(f"{_between(column, start, run[-1][1])} AND {within}")
+        else:  # what lies between isn't read
+            terms += [_between(column, *span) for span in run]
     return "(" + " OR ".join(terms) + ")" if terms else "false"
 
 

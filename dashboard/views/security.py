@@ -54,7 +54,6 @@ def _choose(scope: Scope, names: dict[str, str]) -> str:
         code: f"{plain(names.get(code, code), 20)} {code} ({number(counts.get(code, 0))})"
         for code in dict.fromkeys([*counts, *names])
     }
-    state.tell_unknown("code", labels)
     chosen = state.bound(
         st.selectbox,
         say("security"),
@@ -63,6 +62,7 @@ def _choose(scope: Scope, names: dict[str, str]) -> str:
         options=list(labels),
         format_func=lambda code: labels.get(code, code),
         always=True,
+        tell=True,
         label_visibility="collapsed",
         placeholder=say("security_find"),
     )

@@ -52,7 +52,6 @@ def _choose(ranked: list[baseline.ThemeRow]) -> str:
     counts = {t: c for t, c, _ in ranked}
     if not counts:
         return ""
-    state.tell_unknown("theme", counts)
     chosen = state.bound(
         st.pills,
         say("theme"),
@@ -62,6 +61,7 @@ def _choose(ranked: list[baseline.ThemeRow]) -> str:
         format_func=lambda t: f"{label(theme_name(t))} {number(counts[t].count)}{' ⚡' if counts[t].burst else ''}",
         required=True,
         always=True,
+        tell=True,
         label_visibility="collapsed",
     )
     return str(chosen or next(iter(counts)))
