@@ -15,7 +15,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from deploy.settings import FeedSettings, SettingsError, checked
+from deploy.sections import FeedSettings
+from deploy.settings import SettingsError, checked
 
 _HEAD = re.compile(r"^[ \t]*\[\[[ \t]*ingest[ \t]*\.[ \t]*feeds[ \t]*\]\]")
 _ANY_HEAD = re.compile(r"^[ \t]*\[")

@@ -15,8 +15,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from ingest.entries import Added
 from ingest.health import Health, Report
-from ingest.outbox import Added, Outbox
+from ingest.outbox import Outbox
 from ingest.silence import DAYS
 from models.records import Document
 from stream.records import DeadLetter

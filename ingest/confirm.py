@@ -29,7 +29,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.outbox import Outbox, Sent, State
+from ingest.entries import Sent, State
+from ingest.outbox import Outbox
 from stream.records import DOCUMENTS
 
 log = logging.getLogger(__name__)

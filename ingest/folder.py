@@ -20,9 +20,10 @@ from pathlib import Path
 
 from watchfiles import watch
 
+from ingest.entries import Added
 from ingest.fields import Options
 from ingest.files import PARTIAL, Reader
-from ingest.outbox import Added, Outbox
+from ingest.outbox import Outbox
 from ingest.pdf import ReportReader
 from models.records import Document
 from stream.records import DeadLetter

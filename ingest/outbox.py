@@ -12,71 +12,20 @@ acknowledged document survives a power cut. Callers add in batches, which makes 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import IntEnum
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby, islice
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
+from ingest.entries import Added, Entry, OutboxFull, Sent, State, digest
 from ingest.outbox_file import Transaction, open_database
 from models.records import Document
 from stream.records import DEAD, DOCUMENTS, DeadLetter, encode
-
-
-class State(IntEnum):
-    PENDING = 0
-    SENT = 1
-    STORED = 2
-    DEAD = 3
-
-
-class OutboxFull(RuntimeError):
-    """The outbox reached `ingest.outbox_limit_mb` (or the disk is full): nothing of the batch was taken; try later."""
-
-
-class Entry(NamedTuple):
-    """A message to publish. `digest` tells an edit from a repeat; times are epoch seconds."""
-
-    seq: int
-    id: str
-    topic: str
-    digest: bytes
-    value: bytes
-
-
-class Sent(NamedTuple):
-    """A message that Kafka took, where (lately and at first), and what the confirmer needs to find it in the store."""
-
-    seq: int
-    id: str
-    topic: str
-    partition: int
-    offset: int
-    first_offset: int
-    fetched_at: float
-    published_at: float
-    sent_at: float
-
-    @property
-    def place(self) -> tuple[str, int]:
-        """Topic and partition."""
-        return self.topic, self.partition
-
-
-class Added(NamedTuple):
-    """How many items were new, or changed, and how many known; and the new documents by their source."""
-
-    new: int
-    known: int
-    new_documents: Mapping[str, int] = MappingProxyType({})
-
 
 # An edit of a message that is open or done takes the row over; the same text again changes nothing.
 _ADD = """
@@ -98,14 +47,6 @@ UPDATE entries SET
     first_offset = CASE WHEN log = :log THEN first_offset ELSE :offset END, log = :log
 WHERE seq = :seq AND digest = :digest AND state = 0
 """
-
-
-def digest(item: Document | DeadLetter) -> bytes:
-    """What makes two items with one id the same text; times of fetching and vendor tags do not."""
-    text = (
-        f"{item.title}\0{item.body}" if isinstance(item, Document) else f"{item.stage}\0{item.reason}\0{item.payload}"
-    )
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def _about(item: Document | DeadLetter) -> tuple[bool, str]:

@@ -17,7 +17,8 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
 from deploy.settings import Settings
-from ingest.outbox import Entry, Outbox
+from ingest.entries import Entry
+from ingest.outbox import Outbox
 from stream.records import DEAD, DOCUMENTS, MAX_PAYLOAD, DeadLetter
 
 log = logging.getLogger(__name__)

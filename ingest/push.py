@@ -23,9 +23,10 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from ingest.entries import Added, OutboxFull
 from ingest.fields import Options, RowError, to_document
 from ingest.files import rejection
-from ingest.outbox import Added, Outbox, OutboxFull
+from ingest.outbox import Outbox
 from models.records import Document
 from stream.records import DeadLetter
 

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from ingest.outbox import Outbox, OutboxFull
+from ingest.entries import OutboxFull
+from ingest.outbox import Outbox
 
 log = logging.getLogger(__name__)
 

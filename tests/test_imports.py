@@ -9,7 +9,15 @@ ROOT = Path(__file__).parent.parent
 ALLOWED = {
     "models": [],
     "stream": ["models", "deploy.settings", "deploy.guard"],
-    "ingest": ["models", "deploy.settings", "deploy.logs", "deploy.guard", "deploy.signals", "stream.records"],
+    "ingest": [
+        "models",
+        "deploy.settings",
+        "deploy.sections",
+        "deploy.logs",
+        "deploy.guard",
+        "deploy.signals",
+        "stream.records",
+    ],
     "dashboard": ["models", "deploy.settings", "stream.queries", "stream.alerts"],
     "deploy": ["models", "stream", "ingest", "dashboard"],
 }

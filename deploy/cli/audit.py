@@ -13,7 +13,7 @@ import typer
 from deploy.cli import UserError
 from deploy.settings import Settings, load
 from ingest.drain import outbox_of
-from ingest.outbox import State
+from ingest.entries import State
 from models.trading import SHANGHAI, midnight
 from stream.audit import AuditReport, Finding, audit
 from stream.log import Log, LogAway

@@ -24,9 +24,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from deploy.cli import UserError
 from deploy.settings import Settings, load
 from ingest.drain import Drain, outbox_of
+from ingest.entries import OutboxFull, State
 from ingest.fields import KINDS, Options, RowError
 from ingest.files import FileError, Item, Reader
-from ingest.outbox import Outbox, OutboxFull, State
+from ingest.outbox import Outbox
 from ingest.outbox_file import OutboxBroken
 from ingest.pdf import ReportReader
 from ingest.polite import Fetcher

@@ -20,10 +20,12 @@ from rich.table import Table
 
 from deploy.cli import UserError
 from deploy.feeds_file import with_feed, without_feed, write
-from deploy.settings import FeedSettings, Settings, load, read, settings_file
+from deploy.sections import FeedSettings
+from deploy.settings import Settings, load, read, settings_file
+from ingest.entries import OutboxFull
 from ingest.feeds.base import Feed, ShapeChanged, poll
 from ingest.feeds.registry import feeds_of
-from ingest.outbox import Outbox, OutboxFull
+from ingest.outbox import Outbox
 from ingest.polite import Fetcher, FetchError
 from ingest.store import Store, StoreAway
 from models.records import Document

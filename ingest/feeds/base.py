@@ -21,10 +21,11 @@ import msgspec
 from msgspec.structs import replace
 
 from ingest.attachments import Attachments
+from ingest.entries import OutboxFull
 from ingest.fields import Options, RowError, clean, to_document
 from ingest.files import rejection
 from ingest.health import Health, Report
-from ingest.outbox import Outbox, OutboxFull
+from ingest.outbox import Outbox
 from ingest.polite import Fetcher, FetchError, wait_after
 from ingest.times import parse_time
 from models.records import Document, Kind, document_id

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from deploy.settings import FeedSettings, Settings, SettingsError, read, settings_file
+from deploy.sections import FeedSettings
+from deploy.settings import Settings, SettingsError, read, settings_file
 from ingest.feeds.base import Poller
 from ingest.running import Threads
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from deploy.settings import FeedSettings, Settings, SettingsError
+from deploy.sections import FeedSettings
+from deploy.settings import Settings, SettingsError
 from ingest.attachments import Attachments
 from ingest.feeds import eastmoney
 from ingest.feeds.base import Feed, Poller

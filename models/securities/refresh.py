@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-from models.securities.build import TRANSIENT, Draft, abbreviates, clean, plain, write
+from models.securities.build import TRANSIENT, Draft, abbreviates, plain, write
+from models.securities.snapshots import clean
 from models.securities.table import SecuritiesError, SecuritiesTable, Security, market_of
 
 FEWEST = 4000  # a shorter list is a broken answer, not a market

@@ -22,7 +22,7 @@ from deploy.local.broker import create_topics
 from deploy.settings import Settings
 from ingest.confirm import Confirmer
 from ingest.drain import outbox_of
-from ingest.outbox import State
+from ingest.entries import State
 from ingest.pdf.worker import Extractor
 from ingest.publisher import Broker as Connection
 from ingest.publisher import Publisher

@@ -26,7 +26,7 @@ from kafka import KafkaConsumer
 from deploy.local.broker import create_topics
 from deploy.settings import PREFIX, Settings
 from ingest.drain import outbox_of
-from ingest.outbox import State
+from ingest.entries import State
 from models.records import document_id
 from stream.records import DOCUMENTS
 from tests.fixtures.broker import Broker, free_port

@@ -325,9 +325,12 @@ def page_queries(code: str = "000012.SZ") -> dict[str, Callable[[Scope], Query]]
         "search all": lambda s: documents.listed(s, none),
         "search all found": lambda s: documents.found(s, none),
         "reports listed": reports.listed,
-        "view mention_trend": lambda s: view("mention_trend", s, ", minutes = 60"),
-        "view theme_trend": lambda s: view("theme_trend", s, ", minutes = 60"),
-        "view security_day": lambda s: view("security_day", s),
+        "view mention_trend, all": lambda s: view("mention_trend", s, ", minutes = 60"),
+        "view mention_trend, one": lambda s: view("mention_trend", s, ", minutes = 60", f"code = '{code}'"),
+        "view theme_trend, all": lambda s: view("theme_trend", s, ", minutes = 60"),
+        "view theme_trend, one": lambda s: view("theme_trend", s, ", minutes = 60", f"theme = '{game}'"),
+        "view security_day, all": lambda s: view("security_day", s),
+        "view security_day, one": lambda s: view("security_day", s, only=f"code = '{code}'"),
         "view comention": lambda s: view("comention", s, ", max_codes = 20"),
         "view rating_change": lambda s: view("rating_change", s),
     }
@@ -363,9 +366,12 @@ def fixed_queries(span: Span, id_: str, story: str, at: datetime) -> dict[str, Q
     }
 
 
-def view(name: str, scope: Scope, more: str = "") -> Query:
+def view(name: str, scope: Scope, more: str = "", only: str = "true") -> Query:
+    """As people ask in their own SQL: more parameters, and a condition on what comes out."""
     return query(
-        f"SELECT * FROM {name}(from = {{start:{TIME}}}, to = {{end:{TIME}}}{more})", start=scope.start, end=scope.end
+        f"SELECT * FROM {name}(from = {{start:{TIME}}}, to = {{end:{TIME}}}{more}) WHERE {only}",
+        start=scope.start,
+        end=scope.end,
     )
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from deploy.settings import PREFIX, Settings
 from ingest.drain import outbox_of
-from ingest.outbox import State
+from ingest.entries import State
 from models.records import Document, document_id
 from stream.store import connect
 from tests.fixtures.broker import free_port

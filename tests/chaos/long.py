@@ -21,9 +21,9 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from ingest.drain import outbox_of
+from ingest.entries import State
 from ingest.fields import Options
 from ingest.files import Item, Reader
-from ingest.outbox import State
 from ingest.pdf import ReportReader
 from models.records import Document
 from tests.chaos.harness import Product, check, expected_companies, make_document, tallies

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.outbox import State
+from ingest.entries import State
 from tests.chaos.harness import Product, check, expected_companies
 from tests.stream.stack import within
 

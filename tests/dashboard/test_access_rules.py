@@ -19,7 +19,8 @@ from dashboard.access_start import hosts, problem
 from dashboard.access_users import AccessError, Book, hashed, matches
 from deploy import settings
 from deploy.cli.users import command
-from deploy.settings import DashboardSettings, Settings
+from deploy.sections import DashboardSettings
+from deploy.settings import Settings
 
 PASSWORD = "correct horse 马"
 

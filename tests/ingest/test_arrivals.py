@@ -18,10 +18,11 @@ import ingest.folder
 from dashboard.queries import system
 from deploy.settings import Settings
 from ingest.arrivals import KNOWN_DAYS, MAX_SOURCES, Arrivals
+from ingest.entries import Added
 from ingest.folder import Folder
 from ingest.health import Health, Report
 from ingest.metrics import exposition
-from ingest.outbox import Added, Outbox
+from ingest.outbox import Outbox
 from ingest.pdf import ReportReader
 from ingest.push import Push
 from ingest.running import keep_running

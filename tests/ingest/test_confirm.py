@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from ingest.confirm import PAGE, Confirmer
-from ingest.outbox import Outbox, State
+from ingest.entries import State
+from ingest.outbox import Outbox
 from stream.records import DEAD, DOCUMENTS
 from tests.ingest.make import NOW, Clock, document, letter
 

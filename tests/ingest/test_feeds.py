@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deploy.settings import FeedSettings, Settings, SettingsError
+from deploy.sections import FeedSettings
+from deploy.settings import Settings, SettingsError
 from ingest.attachments import Attachments
 from ingest.feeds import eastmoney
 from ingest.feeds.base import Feed, Poller, ShapeChanged, poll

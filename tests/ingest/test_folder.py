@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ingest.entries import State
 from ingest.folder import SETTLED_SECONDS, SWEEP_SECONDS, Folder
-from ingest.outbox import Outbox, State
+from ingest.outbox import Outbox
 from ingest.pdf import ReportReader
 from tests.ingest.make import Clock
 

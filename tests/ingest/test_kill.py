@@ -14,7 +14,7 @@ from pathlib import Path
 from deploy.local.broker import create_topics
 from deploy.settings import Settings
 from ingest.drain import outbox_of
-from ingest.outbox import State
+from ingest.entries import State
 from stream.migrate import migrate
 from tests.fixtures.broker import Broker
 from tests.fixtures.clickhouse import ClickHouseServer

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.outbox import Outbox, OutboxFull, State
+from ingest.entries import OutboxFull, State
+from ingest.outbox import Outbox
 from ingest.outbox_file import OutboxBroken, Ownership
 from models.records import Document
 from stream.records import DEAD, DOCUMENTS, decode

@@ -20,7 +20,8 @@ from deploy.local.broker import create_topics
 from deploy.settings import Settings
 from ingest.confirm import look_up
 from ingest.drain import Drain, outbox_of
-from ingest.outbox import Outbox, Sent, State
+from ingest.entries import Sent, State
+from ingest.outbox import Outbox
 from ingest.publisher import Broker as Connection
 from ingest.publisher import BrokerAway, Publisher
 from ingest.store import Store, StoreAway

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingest.entries import State
 from ingest.health import Health, Report
 from ingest.metrics import exposition
-from ingest.outbox import Outbox, State
+from ingest.outbox import Outbox
 from ingest.push import MAX_BODY_BYTES, MAX_DOCUMENTS, Push
 from tests.ingest.make import NOW, document
 

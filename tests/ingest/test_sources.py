@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy.feeds_file import with_feed, without_feed
-from deploy.settings import PREFIX, FeedSettings, SettingsError
+from deploy.sections import FeedSettings
+from deploy.settings import PREFIX, SettingsError
 from ingest.outbox import Outbox
 from tests.fixtures.broker import free_port
 from tests.ingest.server import Reply, Vendor, vendor
