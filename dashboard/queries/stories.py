@@ -17,8 +17,11 @@ PER_HOUR = "copies / greatest(dateDiff('second', first_at, last_at) / 3600, 0.25
 
 def told(scope: Scope, themes: tuple[str, ...] = (), order: str = "spread", limit: int = 30) -> Query:
     """Stories that were told in the window, whole: who was first, and how far and fast they have spread since. When the
-    first ones began is found before anything else of them is read."""
-    passes = f"first_at < {{end:{TIME}}} AND last_at >= {{start:{TIME}}}"
+    first ones began is found before anything else of them is read; and before that, when the earliest one did that goes
+    on into the window: from there on `FINAL` reads the table, which is in the order of beginnings."""
+    start, end = f"{{start:{TIME}}}", f"{{end:{TIME}}}"
+    before = f"(SELECT minOrNull(first_at) FROM stories WHERE first_at < {start} AND last_at >= {start})"
+    passes = f"first_at >= ifNull({before}, {start}) AND first_at < {end} AND last_at >= {start}"
     passes += " AND hasAny(themes, {themes:Array(String)})" if themes else ""
     return query(
         f"""
