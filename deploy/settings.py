@@ -1,9 +1,9 @@
-"""Every setting, in one typed place.
+"""The settings, typed: where their values come from, and what follows from them.
 
 Values come from environment variables (`FENGXIANG_` + name, sections joined by `__`:
 `FENGXIANG_STREAM__BATCH_SIZE=64`), then `fengxiang.toml` in the current folder (or the file that
 `FENGXIANG_CONFIG` names), then the defaults below. An unknown or wrong key raises `SettingsError`, which names it.
-Each key is described in docs/operations.md.
+Each key is described in docs/operations.md; those of the sections are in `deploy.sections`.
 
 `kafka` and `clickhouse` left empty mean the embedded local stack on loopback, with the tuning that it needs.
 """

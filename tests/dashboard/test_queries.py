@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -290,6 +290,22 @@ def test_told_stories_are_whole(
     for row in rows:
         first = min(of[row["story"]], key=lambda m: (m.document.published_at, m.analysis.copy_number))
         assert (row["first_id"], row["first_title"]) == (first.document.id, first.document.title)
+
+
+def test_a_story_is_told_in_a_window_that_it_goes_on_into(store: tuple[Client, list[AnalysedDocument]]) -> None:
+    client, messages = store
+    moments: dict[str, list[datetime]] = defaultdict(list)
+    for message in messages:
+        moments[message.analysis.story_id].append(message.document.published_at)
+    longest = max(moments, key=lambda story: max(moments[story]) - min(moments[story]))
+    first, last = min(moments[longest]), max(moments[longest])
+    step = timedelta(milliseconds=1)
+    assert first + step < last
+    for start in (first, first + step, last, last + step):
+        scope = Scope(start, last + timedelta(hours=1), "custom")
+        found = {row["story"] for row in run(client, stories.told(scope, limit=1000))}
+        assert found == {s for s, m in moments.items() if min(m) < scope.end and max(m) >= start}
+        assert (longest in found) == (start <= last)
 
 
 def test_report_queries(store: tuple[Client, list[AnalysedDocument]]) -> None:
