@@ -101,6 +101,11 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "refused": ("查询没有成功", "The query did not succeed"),
     "refused_hint": ("ClickHouse 拒绝了这个查询：", "ClickHouse refused it:"),
+    "limited": ("超出了只读用户的限额", "More than a reader may use"),
+    "limited_hint": (
+        "请缩短时段，或只问一家公司、一个题材；长时段的计数可读汇总表 trends。ClickHouse 的原话：",
+        "Ask for less time, one security or one theme; counts of long windows are ready in trends. ClickHouse's words:",
+    ),
     "failed": ("这一页出错了", "This page failed"),
     "failed_hint": (
         "错误已记入日志；刷新或换一个时间窗再试。",

@@ -3,7 +3,7 @@
 Everything is read by the read-only user; the editor, who may fill `EDITED_TABLES` alone, is used for no more than that.
 
 Every failure becomes a `StoreError` with a kind: `away` (can't be reached: pages wait and try again), `unready` (no
-tables yet) or `refused` (the statement itself).
+tables yet), `limited` (more than a reader may use) or `refused` (the statement itself).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from dashboard.query import SETTINGS, Query
 from deploy.settings import Settings, clickhouse_arguments, load, redact
+from stream.queries import LIMIT_CODES
 
 _UNREADY = {60, 81}  # UNKNOWN_TABLE, UNKNOWN_DATABASE
 _CODE = re.compile(r"[Cc]ode:? (\d+)")
@@ -31,7 +32,7 @@ _CODE = re.compile(r"[Cc]ode:? (\d+)")
 class StoreError(Exception):
     """ClickHouse did not answer as hoped; `kind` says which way, the text is for the reader."""
 
-    def __init__(self, kind: Literal["away", "unready", "refused"], message: str) -> None:
+    def __init__(self, kind: Literal["away", "unready", "limited", "refused"], message: str) -> None:
         super().__init__(message)
         self.kind = kind
 
@@ -76,7 +77,8 @@ def explain(error: Exception) -> StoreError:
     if code and int(code[1]) in _UNREADY:
         return StoreError("unready", text)
     if code:
-        return StoreError("refused", re.sub(r"^.*?(Code: \d+)", r"\1", text))
+        kind: Literal["limited", "refused"] = "limited" if int(code[1]) in LIMIT_CODES else "refused"
+        return StoreError(kind, re.sub(r"^.*?(Code: \d+)", r"\1", text))
     return StoreError("away", f"{redact(settings().clickhouse_url(writer=False))}: {text[:300]}")
 
 

@@ -169,7 +169,7 @@ def guarded(page: Callable[[], None]) -> None:
 def waiting(shown: str, icon: str, title: str, hint: str, detail: str = "") -> None:
     """Show a state, and look every few seconds whether it has changed."""
     panel(empty(icon, title, hint, detail), "state")
-    if shown != "refused":
+    if shown not in ("refused", "limited"):
         _retry(shown)
 
 

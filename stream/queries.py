@@ -18,6 +18,9 @@ REASON = "replaceRegexpAll(reason, '[0-9a-f]*[0-9][0-9a-f]*', '#')"
 PUBLISHER = "if(publisher = '', source, publisher)"
 MINUTE_DAYS = 35  # how long tallies by the minute are kept
 
+# ClickHouse's codes of a statement that asks for more than its user may: rows, time, memory, bytes.
+LIMIT_CODES = frozenset({158, 159, 160, 241, 307, 396})
+
 # The hours (beginnings, in seconds since 1970) of which something was stored, or corrected by a reader, since a moment.
 TOUCHED = """
 SELECT DISTINCT toUnixTimestamp(toStartOfHour(published_at)) AS hour FROM (

@@ -79,8 +79,9 @@ def _answer(text: str) -> None:
             raise
         panel(
             html(
-                '<div class="fx-box"><b class="fx-bad">✕ {t}</b><div class="fx-code">{e}</div></div>',
-                t=say("refused"),
+                '<div class="fx-box"><b class="fx-bad">✕ {t}</b><div>{h}</div><div class="fx-code">{e}</div></div>',
+                t=say(error.kind),
+                h=say(f"{error.kind}_hint"),
                 e=str(error),
             ),
             "error",

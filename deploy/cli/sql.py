@@ -15,9 +15,11 @@ from deploy.cli import UserError
 from deploy.cli.connections import open_store
 from deploy.cli.sql_progress import progress
 from deploy.settings import load
-from stream.store import connect, first_line
+from stream.queries import LIMIT_CODES
+from stream.store import connect, error_code, first_line
 
 MAX_TABLE_ROWS = 1000
+LESS = "ask for less time, one security or one theme; counts of long windows are ready in trends FINAL"
 
 
 def command(
@@ -95,4 +97,5 @@ def _readable(error: Exception) -> str:
     """ClickHouse's own sentence, without what surrounds it."""
     text = first_line(error, 2000)
     _, mark, rest = text.partition("DB::Exception: ")
-    return (rest if mark else text).split(" (version ")[0].split(" (for url")[0]
+    said = (rest if mark else text).split(" (version ")[0].split(" (for url")[0]
+    return f"{said.rstrip('.')}: {LESS}" if error_code(error) in LIMIT_CODES else said

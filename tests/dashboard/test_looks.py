@@ -41,6 +41,7 @@ def test_no_word_is_left_unsaid() -> None:
     made_up = (
         "away_",
         "unready_",
+        "limited_",
         "refused_",
         "page_",
         "window_",

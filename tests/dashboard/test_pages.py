@@ -223,6 +223,10 @@ def test_sql_page_runs_reads_and_refuses_writes(page: Page, world: World) -> Non
     page.get_by_role("button", name="运行").click()
     expect(page.get_by_text("查询没有成功")).to_be_visible()
     assert scalar(world, "SELECT uniqExact(id) FROM documents FINAL") == n
+    editor.fill("SELECT groupArray(number) FROM numbers(1000000000)")
+    page.get_by_role("button", name="运行").click()
+    expect(page.get_by_text("超出了只读用户的限额")).to_be_visible()
+    expect(page.get_by_text("请缩短时段")).to_be_visible()
 
 
 def test_chart_shows_its_sql_and_downloads_its_numbers(page: Page, world: World) -> None:

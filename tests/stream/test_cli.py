@@ -39,6 +39,8 @@ def test_sql_only_reads_and_says_clearly_what_is_wrong(stack: Stack) -> None:
         (["INSERT INTO mentions (code) VALUES ('x')"], "readonly"),
         (["SELECT {n:UInt8}", "-p", "n"], "not name=value"),
         (["SELECT 1", "--csv", "--json"], "choose one"),
+        (["SELECT count() FROM numbers(1000000) SETTINGS max_rows_to_read = 10"], "ask for less time"),
+        (["SELECT groupArray(number) FROM numbers(1000000000)", "--csv"], "ask for less time"),
         ([" ; "], "empty statement"),
         (["SELECT 1", "--parquet", "/nowhere/x.parquet"], "can't write /nowhere/x.parquet"),
     ]:
