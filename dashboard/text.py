@@ -86,8 +86,8 @@ def percent(ratio: float) -> str:
 
 
 def score(value: float) -> str:
-    """A tone score with its sign."""
-    return f"{value:+.2f}".replace("-", "−")
+    """A tone score with its sign; what rounds to zero has a plus, whichever side it came from."""
+    return f"{value:+z.2f}".replace("-", "−")
 
 
 def moment(at: datetime, now: datetime) -> str:

@@ -63,14 +63,14 @@ def of_document(subscription: Subscription, item: Item, fired_lately: Sequence[d
         if theme in wanted:
             reasons.append(f"{'题材' if zh else 'theme'} {theme_name(theme, zh)} {score:.2f}")
     for mention in {mention.code: mention for mention in reversed(named(subscription.when, item))}.values():
-        reasons.append(f"{mention.name} {mention.code} {_tone(mention.tone, zh)} {mention.score:+.2f}")
+        reasons.append(f"{mention.name} {mention.code} {_tone(mention.tone, zh)} {mention.score:+z.2f}")
     words = [w for _, c in walk(subscription.when) for w in c.keyword if w.encode().lower() in item.folded["any"]]
     reasons += [f"{'关键词' if zh else 'keyword'} {word}" for word in dict.fromkeys(words)]
     if item.rating and any(c.rating for _, c in walk(subscription.when)):
         before = f"{item.rating.previous} → " if item.rating.previous else ""
         reasons.append(f"{item.rating.broker} {before}{item.rating.rating} {item.rating.action}".strip())
     if any(c.tone or c.tone_below is not None or c.tone_above is not None for _, c in walk(subscription.when)):
-        reasons.append(f"{'全文' if zh else 'document'} {_tone(item.tone, zh)} {item.score:+.2f}")
+        reasons.append(f"{'全文' if zh else 'document'} {_tone(item.tone, zh)} {item.score:+z.2f}")
     return Fact(
         title=item.title or (sentences(subscription.when, item) or ["(无标题)"])[0],
         why=("；" if zh else "; ").join(reasons[:8]) or subscription.name,
@@ -144,9 +144,9 @@ def _watch_text(rule: Rule, signal: Signal, zh: bool) -> tuple[str, str]:
             else (f"{signal.value:.0f} {rule.count.count} within {span}", "")
         )
     if rule.tone_turn:
-        text = f"{signal.usual:+.2f} → {signal.value:+.2f}"
+        text = f"{signal.usual:+z.2f} → {signal.value:+z.2f}"
         return (
-            (f"近{span}平均情绪 {text}", f"变化 {signal.value - signal.usual:+.2f}")
+            (f"近{span}平均情绪 {text}", f"变化 {signal.value - signal.usual:+z.2f}")
             if zh
             else (f"mean tone {text}", f"within {span}")
         )

@@ -65,7 +65,7 @@ def test_no_word_is_left_unsaid() -> None:
 
 def test_numbers() -> None:
     assert (percent(0.5), percent(-0.2), percent(2.2)) == ("+50%", "−20%", "3.2×")
-    assert (score(0.21), score(-0.3)) == ("+0.21", "−0.30")
+    assert (score(0.21), score(-0.3), score(-0.004)) == ("+0.21", "−0.30", "+0.00")
 
 
 def test_moments_are_as_short_as_is_clear() -> None:
