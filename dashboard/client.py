@@ -73,13 +73,13 @@ def _client(url: str) -> Any:
 def explain(error: Exception) -> StoreError:
     """The error that a page can show for one of the client's."""
     text = " ".join(str(error).split())
-    code = _CODE.search(text)
-    if code and int(code[1]) in _UNREADY:
+    found = _CODE.search(text)
+    if not found:
+        return StoreError("away", f"{redact(settings().clickhouse_url(writer=False))}: {text[:300]}")
+    code = int(found[1])
+    if code in _UNREADY:
         return StoreError("unready", text)
-    if code:
-        kind: Literal["limited", "refused"] = "limited" if int(code[1]) in LIMIT_CODES else "refused"
-        return StoreError(kind, re.sub(r"^.*?(Code: \d+)", r"\1", text))
-    return StoreError("away", f"{redact(settings().clickhouse_url(writer=False))}: {text[:300]}")
+    return StoreError("limited" if code in LIMIT_CODES else "refused", re.sub(r"^.*?(Code: \d+)", r"\1", text))
 
 
 @contextmanager
