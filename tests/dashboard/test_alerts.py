@@ -19,7 +19,7 @@ from stream.alerts.text import RuleError
 from tests.dashboard.conftest import HOSTILE, schema
 from tests.dashboard.seed import Seed, make
 from tests.dashboard.site import Site
-from tests.dashboard.test_pages import fits_a_phone, settle
+from tests.dashboard.test_pages import fits_a_phone, settle, unfold
 from tests.fixtures.clickhouse import ClickHouseServer
 
 RULE = """
@@ -217,7 +217,7 @@ def test_yaml_mistakes_name_the_place_and_switches_work(page: Page, server_site:
     expect(page.locator(".st-key-panel-head")).to_contain_text("逐篇")
     assert current(client, "游戏转空").subscription.when.relevance == 0.4
     assert len(Book(client).versions(id_)) == 2
-    page.get_by_text("版本（2）").click()
+    unfold(page, "版本（2）")
     expect(page.locator(".stCode").last).to_contain_text("burst")
     page.get_by_role("button", name="恢复此版本").click()
     expect(page.locator(".st-key-panel-head")).to_contain_text("异动")

@@ -45,6 +45,15 @@ def settle(page: Page) -> None:
     expect(page.locator('.stApp[data-test-script-state="notRunning"]')).to_be_attached()
 
 
+def unfold(page: Page, title: str) -> None:
+    """Open a folded part and wait until it is: as its animation ends, the page scrolls back from under a click."""
+    page.get_by_text(title).click()
+    page.wait_for_function(
+        "[...document.querySelectorAll('details')].flatMap((d) => d.getAnimations())"
+        ".every((a) => a.playState !== 'running')"
+    )
+
+
 def fits_a_phone(page: Page) -> None:
     """At a phone's width, once the charts are drawn anew."""
     page.wait_for_function("document.querySelector('.stMain').scrollWidth <= 390")
