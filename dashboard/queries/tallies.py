@@ -4,7 +4,7 @@ The store keeps `tallies` by minute, hour, day and week that add up (`stream.tal
 weeks, days, hours and minutes, which are read from there, and the rest, which is counted from the tables as corrected:
 hours of which something was stored a moment ago, and what is left at the edges. So a count is of now, right and quick.
 Earlier windows only say what is usual: their edges are moved back to a whole minute, or to the hour where minutes
-aren't kept any more.
+aren't kept any more, those of windows longer than a fortnight to the day.
 """
 
 from __future__ import annotations
@@ -118,8 +118,9 @@ def cut(scope: Scope, first: int, last: int, longest: int = WEEK) -> dict[str, l
             continue
         behind, minutes_from = tallied.behind, tallied.minutes_from * 1000
         if number:
-            unit = MINUTE if start >= minutes_from else HOUR
-            start, end = start - start % unit, end - end % unit
+            short = MINUTE if start >= minutes_from else HOUR
+            unit = DAY if end - start > 2 * WEEK else short
+            start, end = start - (start + MIDNIGHT) % unit, end - (end + MIDNIGHT) % unit
         at = start
         while at < end:
             week, day, hour = at - (at + MONDAY) % WEEK, at - (at + MIDNIGHT) % DAY, at - at % HOUR
