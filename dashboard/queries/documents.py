@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Literal
 
 from dashboard.queries import CORRECTED, WINDOW, Table, apart, as_corrected, linked, moments, now, windowed
@@ -28,7 +27,6 @@ ORDERS = {
 IN_ITS_ORDER: dict[str, tuple[Table, str]] = {"themes": ("document_themes", "theme"), "codes": ("mentions", "code")}
 HELD = "published_at >= (SELECT published_at FROM documents WHERE NOT is_deleted ORDER BY published_at LIMIT 1)"
 SPARE = 100
-TOLD_BY_INDEX = timedelta(days=45)  # of longer windows the moments of all hits may be too many to keep
 
 
 @dataclass(frozen=True)
@@ -72,21 +70,18 @@ def conditions(scope: Scope, filter_: Filter, *, narrowed: bool = True) -> tuple
     """WHERE terms (each led by AND) and their parameters; `narrowed`: with those that only save reading."""
     words = {f"w{i}": word for i, word in enumerate(filter_.text.split()[:10])}
     values: dict[str, Any] = {**words}
-    in_text = {name: f"({_contains('title', w, name)} OR {_contains('body', w, name)})" for name, w in words.items()}
-    terms = list(in_text.values())
+    terms = [f"({_contains('title', w, name)} OR {_contains('body', w, name)})" for name, w in words.items()]
+    told = any(map(_indexed, words.values()))  # the text index then says where to look
     narrow = []
     if filter_.themes:
         terms.append("hasAny(themes, {themes:Array(String)})")
-        narrow.append(moments("theme", "IN {themes:Array(String)}"))
+        if not told:  # moments of a theme are many: to keep them takes longer than the index saves
+            narrow.append(moments("theme", "IN {themes:Array(String)}"))
         values["themes"] = list(filter_.themes)
     if filter_.codes:
         terms.append("hasAny(codes, {codes:Array(String)})")
         narrow.append(moments("code", "IN {codes:Array(String)}"))
         values["codes"] = list(filter_.codes)
-    indexed = [in_text[name] for name, word in words.items() if _indexed(word)]
-    if indexed and scope.length <= TOLD_BY_INDEX:
-        # Not with FINAL: so the text index itself tells, and no text is read.
-        narrow = [f"published_at IN (SELECT published_at FROM documents WHERE {WINDOW}{_all([*indexed, *narrow])})"]
     terms += narrow if narrowed else []
     for column, any_of in (("source", filter_.sources), ("kind", filter_.kinds)):
         if any_of:
