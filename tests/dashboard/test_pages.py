@@ -48,6 +48,7 @@ def settle(page: Page) -> None:
 def unfold(page: Page, title: str) -> None:
     """Open a folded part and wait until it is: as its animation ends, the page scrolls back from under a click."""
     page.get_by_text(title).click()
+    expect(page.locator("details[open]", has_text=title)).to_be_attached()
     page.wait_for_function(
         "[...document.querySelectorAll('details')].flatMap((d) => d.getAnimations())"
         ".every((a) => a.playState !== 'running')"
