@@ -66,7 +66,7 @@ class Filter:
         return next((n for n in names if getattr(self, n) and self == Filter(**{n: getattr(self, n)})), "")
 
 
-def conditions(scope: Scope, filter_: Filter, *, narrowed: bool = True) -> tuple[str, dict[str, Any]]:
+def conditions(filter_: Filter, *, narrowed: bool = True) -> tuple[str, dict[str, Any]]:
     """WHERE terms (each led by AND) and their parameters; `narrowed`: with those that only save reading."""
     words = {f"w{i}": word for i, word in enumerate(filter_.text.split()[:10])}
     values: dict[str, Any] = {**words}
@@ -92,11 +92,7 @@ def conditions(scope: Scope, filter_: Filter, *, narrowed: bool = True) -> tuple
         values["tone"] = filter_.tone
     if filter_.first_only:
         terms.append("copy_number = 1")
-    return _all(terms), values
-
-
-def _all(terms: Iterable[str]) -> str:
-    return "".join(f"\n  AND {term}" for term in terms)
+    return "".join(f"\n  AND {term}" for term in terms), values
 
 
 def _indexed(word: str) -> bool:
@@ -120,7 +116,7 @@ def listed(scope: Scope, filter_: Filter, order: str = "newest", limit: int = 30
     something was corrected, they are found among those of no correction's moment, where a document is as it was stored,
     and those of such a moment are all looked at.
     """
-    where, values = conditions(scope, filter_)
+    where, values = conditions(filter_)
     passage = ""
     if filter_.text.split():
         place = "positionCaseInsensitiveUTF8(body, {w0:String})"
@@ -143,7 +139,7 @@ WHERE (published_at, id) IN (
         rows = f"""SELECT * FROM (
 {rows}
 UNION ALL
-SELECT {COLUMNS}{passage} FROM documents_now WHERE {CORRECTED}{conditions(scope, filter_, narrowed=False)[0]}
+SELECT {COLUMNS}{passage} FROM documents_now WHERE {CORRECTED}{conditions(filter_, narrowed=False)[0]}
 )"""
     return query(
         f"""
@@ -155,7 +151,7 @@ ORDER BY {ORDERS[order]} LIMIT {{limit:UInt32}}""",
 
 def found(scope: Scope, filter_: Filter) -> Query:
     """How many documents and stories pass the filter: counted, where no tally tells."""
-    where, values = conditions(scope, filter_)
+    where, values = conditions(filter_)
     if filter_.tallied:
         dimension, only = filter_.tallied
         counted = counts(scope, dimension, "0", only=only)
@@ -240,7 +236,7 @@ def stories(scope: Scope, filter_: Filter, order: str = "spread", limit: int = 3
     Where only themes or only securities are asked for, the table in their order says which stories are the first ones
     and where their documents are.
     """
-    where, values = conditions(scope, filter_)
+    where, values = conditions(filter_)
     by = f"{ORDERS_OF_STORIES[order]}, story LIMIT {{limit:UInt32}}"
     if name := filter_.alone:
         table, column = IN_ITS_ORDER[name]
