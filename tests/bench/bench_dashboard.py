@@ -9,6 +9,8 @@ The last line is what no page of Streamlit does without: one that holds a dot an
 
 The browsers share the processors with what they read, and take most of them: beside the times stands what a viewer's
 six requests cost the dashboard, the store and the browser. With several viewers, `--pause` gives the browsers room.
+`light`: viewers without a browser (`light_viewers`), who look some three seconds before each click; their times end
+when the answer has come, before it is painted.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -31,6 +34,7 @@ import numpy as np
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.bench.bench_store import MENTIONS_A_DOCUMENT, count_tallies, fill, rows_of, span_of, store
+from tests.bench.light_viewers import Step, Tape, replay
 from tests.dashboard.browser import NAMES
 from tests.dashboard.site import Site, answers
 from tests.fixtures.broker import free_port
@@ -43,6 +47,7 @@ BARS = {
     "change theme": 500,
     "search": 500,
 }
+LOOK = 3.0  # seconds that the viewer looks whose clicks are recorded
 Times = dict[str, list[float]]
 CARDS, DOT, SUMMARY = ".st-key-panel-cards .fx-cards", ".empty", ".st-key-panel-summary .fx-summary"
 EMPTY = f"""import streamlit as st
@@ -108,30 +113,47 @@ async def answered(page: Page) -> float:
     return taken
 
 
-async def round_of(page: Page, address: str, times: Times, look: Callable[[], Awaitable[None]]) -> None:
-    """One viewer: the overview, another window, the other language, the theme page, another theme, a search."""
+async def round_of(
+    page: Page,
+    address: str,
+    times: Times,
+    look: Callable[[], Awaitable[None]],
+    begin: Callable[[str], None] = lambda name: None,
+) -> None:
+    """One viewer: the overview, another window, the other language, the theme page, another theme, a search. `begin` is
+    told each step, timed or not."""
+    begin("first paint")
     times["first paint"].append(await visit(page, address))
+    begin("change window")
     times["change window"].append(await click(page, "5天", SUMMARY, "近 5 天"))
     await look()
+    begin("switch language")
     times["switch language"].append(await click(page, "EN$", SUMMARY, "documents"))
     await look()
+    begin("open theme")
     await page.goto(f"{address}/theme?theme=game&w=today", wait_until="commit")
     await page.locator(".st-key-panel-summary .fx-tile").first.wait_for(timeout=60_000)
     await settle(page)
     await look()
+    begin("change theme")
     times["change theme"].append(await click(page, "虚拟人", ".st-key-panel-trend-title", "虚拟人"))
     await look()
+    begin("open search")
     await page.goto(f"{address}/search?w=today", wait_until="commit")
     words = page.get_by_placeholder("检索标题与正文")
     await words.wait_for(timeout=60_000)
     await settle(page)
     await look()
+    begin("search")
     await words.fill("游戏版号")
     await page.evaluate("seen => fxWatch(seen, '')", ".st-key-panel-search mark")
     await words.press("Enter")
     times["search"].append(await answered(page))
     await look()
+    begin("next visit")
     times["next visit"].append(await visit(page, address))
+    await look()
+    begin("")
 
 
 async def viewers(browser: Browser, address: str, number: int, rounds: int, pause: float) -> Times:
@@ -154,6 +176,16 @@ async def viewers(browser: Browser, address: str, number: int, rounds: int, paus
 
     await asyncio.gather(*(come(random.Random(seed)) for seed in range(number)))
     return times
+
+
+async def recorded(browser: Browser, address: str, pause: float) -> list[Step]:
+    """What one viewer sends in a round, looking `pause` seconds before each click."""
+    context = await context_of(browser)
+    page = await context.new_page()
+    tape = Tape(page)
+    await round_of(page, address, defaultdict(list), lambda: asyncio.sleep(pause), tape.begin)
+    await context.close()
+    return tape.steps
 
 
 def spent() -> dict[str, float]:
@@ -199,7 +231,7 @@ def line(name: str, times: Times) -> str:
     return f"  {name:<24}" + "".join(f"{cell:>18}" for cell in cells)
 
 
-async def measure(address: str, folder: Path, numbers: list[int], rounds: int, pause: float) -> None:
+async def measure(address: str, folder: Path, numbers: list[int], light: list[int], rounds: int, pause: float) -> None:
     """Print the times for each number of viewers, and those of the process's very first page."""
     system = next((path for name in NAMES if (path := shutil.which(name))), None)
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
@@ -214,6 +246,15 @@ async def measure(address: str, folder: Path, numbers: list[int], rounds: int, p
             cost = {name: (s - before[name]) / number / rounds for name, s in spent().items()}
             print(line(f"{number:>3} viewers", times))
             print("      processor seconds a round: " + ", ".join(f"{k} {v:.1f}" for k, v in cost.items()), flush=True)
+        steps = await recorded(browser, address, LOOK)
+        for number in light:
+            before, begun = spent(), time.perf_counter()
+            print(line(f"{number:>3} light", await replay(steps, number, rounds)))
+            busy = {name: (s - before[name]) / (time.perf_counter() - begun) for name, s in spent().items()}
+            print(
+                "      processors kept busy: " + ", ".join(f"{k} {busy[k]:.2f}" for k in ("dashboard", "store")),
+                flush=True,
+            )
         print(f"  {'bar':<24}" + "".join(f"{bar:>18,}" for bar in BARS.values()))
         print(line("a page with a dot", await visits_to_nothing(browser, folder, rounds)))
         await browser.close()
@@ -224,6 +265,7 @@ def main() -> None:
     parser.add_argument("--mentions", type=float, default=5e6)
     parser.add_argument("--days", type=int, default=730)
     parser.add_argument("--viewers", default="1,10")
+    parser.add_argument("--light", default="1,10", help="numbers of viewers without a browser")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--pause", type=float, default=0, help="seconds that a viewer looks before each click, about")
     parser.add_argument("--folder", type=Path, help="a store that is kept, and filled the first time")
@@ -242,7 +284,8 @@ def main() -> None:
             try:
                 print(f"{arguments.mentions:,.0f} mentions, {arguments.rounds} rounds a viewer")
                 numbers = [int(n) for n in arguments.viewers.split(",")]
-                asyncio.run(measure(site.address, folder, numbers, arguments.rounds, arguments.pause))
+                light = [int(n) for n in arguments.light.split(",")]
+                asyncio.run(measure(site.address, folder, numbers, light, arguments.rounds, arguments.pause))
             finally:
                 site.stop()
 
