@@ -210,6 +210,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "recommended": ("券商推荐", "Recommended by brokers"),
     "latest": ("最新文档", "Latest documents"),
     # security
+    "no_security": (
+        "没有文档提到“{text}”：请输入证券的简称或代码，如 600519。",
+        "No document names “{text}”: type a security's short name or its code, such as 600519.",
+    ),
+    "several_securities": (
+        "“{text}”可能是：{several}。请输入更完整的名称或代码。",
+        "“{text}” may be {several}: type more of the name, or the code.",
+    ),
     "security_find": ("输入名称或代码", "Name or code"),
     "security_trend": ("{name}：提及与情绪", "{name}: mentions and tone"),
     "first_seen": ("首次提及 {at}", "first seen {at}"),

@@ -137,7 +137,8 @@ FROM ({touched} LIMIT {MOST_HOURS + 1})""")
 
 
 def names(days: int = 0, *, tallied: bool = False) -> Query:
-    """Short name of every security that was ever mentioned, or in so many days: the one on its newest mention.
+    """Short name of every security that was ever mentioned, or in so many days: the one on its newest mention. The most
+    mentioned come first, about: copies of a tally that aren't merged yet count twice.
 
     tallied: what is seconds old may be missing."""
     moment, where = (
@@ -145,17 +146,17 @@ def names(days: int = 0, *, tallied: bool = False) -> Query:
         if tallied
         else ("published_at", "mentions WHERE")
     )
-    code = "key" if tallied else "code"
+    code, count = ("key", "sum(documents)") if tallied else ("code", "count()")
     lately = f"AND {moment} >= now() - INTERVAL {{days:UInt32}} DAY" if days else ""
     return query(
         f"""
 SELECT code, argMax(name, at) AS name
 FROM (
-    SELECT toString({code}) AS code, argMax(name, {moment}) AS name, max({moment}) AS at
+    SELECT toString({code}) AS code, argMax(name, {moment}) AS name, max({moment}) AS at, {count} AS n
     FROM {where} NOT is_deleted {lately} GROUP BY {code}
     UNION ALL
-    SELECT correction, name, published_at FROM feedback FINAL WHERE kind = 'link' AND name != '' AND NOT undone
+    SELECT correction, name, published_at, 0 FROM feedback FINAL WHERE kind = 'link' AND name != '' AND NOT undone
 )
-GROUP BY code""",
+GROUP BY code ORDER BY sum(n) DESC, code""",
         **({"days": days} if days else {}),
     )

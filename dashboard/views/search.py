@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import Any
 
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard import blocks, frame, lists, state
+from dashboard import blocks, frame, lists, picker, state
 from dashboard.charts import numbers
 from dashboard.client import ahead, read
 from dashboard.panel import link, panel
@@ -33,9 +34,12 @@ def page() -> None:
         label_visibility="collapsed",
         icon=":material/search:",
     )
+    companies = picker.offered("codes", names)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         themes = _several("themes", theme_ids(), theme_name, 230)
-        codes = _several("codes", sorted(names), lambda c: f"{plain(names.get(c, ''), 16)} {c}", 230, "security")
+        codes = _several(
+            "codes", companies, lambda c: f"{plain(names.get(c, ''), 16)} {c}", 230, "security", accept_new_options=True
+        )
         tone = state.bound(
             st.selectbox,
             say("tone"),
@@ -83,7 +87,9 @@ def _everywhere(view: frame.View) -> Markup:
     return link("search", say("search_all_times"), **{**st.query_params.to_dict(), "w": "custom", "days": days})
 
 
-def _several(key: str, options: Collection[str], names: Callable[[str], str], width: int, label: str = "") -> list[str]:
+def _several(
+    key: str, options: Collection[str], names: Callable[[str], str], width: int, label: str = "", **more: Any
+) -> list[str]:
     found: list[str] = state.bound(
         st.multiselect,
         say(label or key),
@@ -93,5 +99,6 @@ def _several(key: str, options: Collection[str], names: Callable[[str], str], wi
         format_func=names,
         placeholder=say("all"),
         width=width,
+        **more,
     )
     return found

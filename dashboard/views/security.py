@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import baseline, blocks, charts, frame, lists, state
+from dashboard import baseline, blocks, charts, frame, lists, picker, state
 from dashboard.client import ahead, read, rows
 from dashboard.panel import link, panel
 from dashboard.queries import documents, feedback
@@ -50,10 +50,8 @@ def _choose(scope: Scope, names: dict[str, str]) -> str:
     counts = {str(row["code"]): row["n"] for row in rows(read(sql.known(scope)))}
     if not names:
         return ""
-    labels = {
-        code: f"{plain(names.get(code, code), 20)} {code} ({number(counts.get(code, 0))})"
-        for code in dict.fromkeys([*counts, *names])
-    }
+    codes = picker.offered("code", {code: code for code in counts} | names, counts)
+    labels = {code: f"{plain(names.get(code, code), 20)} {code} ({number(counts.get(code, 0))})" for code in codes}
     chosen = state.bound(
         st.selectbox,
         say("security"),
@@ -65,6 +63,7 @@ def _choose(scope: Scope, names: dict[str, str]) -> str:
         tell=True,
         label_visibility="collapsed",
         placeholder=say("security_find"),
+        accept_new_options=True,
     )
     return str(chosen or "")
 

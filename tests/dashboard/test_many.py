@@ -6,14 +6,17 @@ import csv
 import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from dashboard.picker import OFFERED
 from dashboard.query import clock
 from dashboard.safe import plain
 from dashboard.text import theme_name
 from dashboard.views.search import EXPORT
+from models.securities import load
 from models.trading import SHANGHAI
 from stream.tallies import keep_up
 from tests.dashboard.conftest import HOSTILE, World, schema
@@ -58,6 +61,7 @@ def many(clickhouse_server: ClickHouseServer, tmp_path_factory: pytest.TempPathF
     schema(clickhouse_server, DATABASE)
     chance = random.Random(7)
     known = known_names()
+    known |= {s.name: s.code for s in islice(load(), OFFERED) if s.name not in known and s.code not in known.values()}
     seed = Seed(known)
     for n, (title, body, at, publisher) in enumerate(wires(list(known), chance)):
         source = ("cls", "eastmoney", "sina")[n % 3]
@@ -148,6 +152,31 @@ def test_a_search_finds_and_downloads_what_sql_finds(page: Page, many: World, qu
     held = f"SELECT count() FROM documents FINAL WHERE {where} AND {SINCE} AND id IN {{ids:Array(String)}}"
     assert many.reader.query(held, parameters={"ids": ids}).first_row == (len(ids),)
     assert page.evaluate("window.hacked") is None
+
+
+def test_a_company_that_is_not_offered_is_found_by_what_is_typed(page: Page, many: World) -> None:
+    by_code = "SELECT code, any(name) FROM mentions FINAL GROUP BY code ORDER BY count() DESC, code"
+    code, name = many.reader.query(by_code).result_rows[OFFERED:][-1]
+    n = scalar(many, f"SELECT count() FROM documents FINAL WHERE has(codes, '{code}') AND {SINCE}")
+    opened(page, many, f"search?{ALL}")
+    box = page.get_by_role("combobox", name="证券")
+    box.click()
+    expect(page.get_by_role("option").first).to_be_visible()
+    assert not page.get_by_role("option", name=code).count()
+    box.fill(code[:6])
+    box.press("Enter")
+    expect(page.get_by_text(f"{n:,} 篇文档")).to_be_visible()
+    box.fill("没有*这家*公司")
+    box.press("Enter")
+    expect(page.get_by_text("没有文档提到“没有*这家*公司”")).to_be_visible()
+    expect(page.get_by_text(f"{n:,} 篇文档")).to_be_visible()
+    assert f"codes={code}" in page.url
+    opened(page, many, f"security?code={COMPANY}&{ALL}")
+    box = page.get_by_role("combobox", name="证券")
+    box.fill(name)
+    box.press("Enter")
+    expect(page.locator(".st-key-panel-summary .fx-summary")).to_contain_text(code)
+    assert f"code={code}" in page.url
 
 
 def test_the_system_page_counts_all_of_them(page: Page, many: World) -> None:
