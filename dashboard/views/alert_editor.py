@@ -192,6 +192,7 @@ def _form(base: Subscription | None, id_: str) -> dict[str, Any]:
             chosen,
             format_func=named,
             accept_new_options=new,
+            select_all=False,
             placeholder=say("any_of"),
             key=f"{field}-{id_}",
         )
@@ -260,7 +261,7 @@ def _watch(rule: str, old: dict[str, Any], id_: str) -> dict[str, Any]:
             elif isinstance(field.type, msgspec.inspect.VarTupleType):
                 options = list(getattr(field.type.item_type, "values", value))
                 made[field.name] = st.multiselect(
-                    title, options, list(value), format_func=lambda v: say(f"value_{v}"), key=key
+                    title, options, list(value), format_func=lambda v: say(f"value_{v}"), key=key, select_all=False
                 )
             elif isinstance(value, str):
                 made[field.name] = st.text_input(title, value, key=key, help=say("span_help"))

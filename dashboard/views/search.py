@@ -98,6 +98,7 @@ def _several(
         options=list(options),
         format_func=names,
         placeholder=say("all"),
+        select_all=False,  # it would stand first, and Enter take it
         width=width,
         **more,
     )

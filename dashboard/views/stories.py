@@ -35,6 +35,7 @@ def page() -> None:
             format_func=theme_name,
             placeholder=say("all_themes"),
             label_visibility="collapsed",
+            select_all=False,
             width=320,
         )
     limit = lists.more("stories")

@@ -103,6 +103,7 @@ def _compare(scope: Scope, theme: str, known: list[str]) -> None:
             options=[t for t in known if t != theme],
             format_func=theme_name,
             max_selections=5,
+            select_all=False,
             placeholder=say("choose"),
         )
         chosen = [theme, *(others or [t for t in known if t != theme][:2])]
