@@ -32,10 +32,11 @@ def meant(text: str, names: Mapping[str, str]) -> list[str]:
     return whole or [code for code, name in by_name.items() if wanted in name or code.casefold().startswith(wanted)]
 
 
-def offered(key: str, names: Mapping[str, str], first: Iterable[str] = ()) -> list[str]:
+def offered(key: str, names: Mapping[str, str], first: Iterable[str] = (), none: str = "no_security") -> list[str]:
     """Codes for the widget at `key`: those of `first` and of `names`, in their order, and what it and the link hold.
 
-    What was typed there becomes the code that it means; where it means none, or several, that is told.
+    What was typed there becomes the code that it means; where it means several, or none (in the words of `none`), that
+    is told.
     """
     held: Any = st.session_state.get(key)
     entered = held if isinstance(held, list) else [held] if held else []
@@ -50,7 +51,7 @@ def offered(key: str, names: Mapping[str, str], first: Iterable[str] = ()) -> li
                 say("several_securities", text=label(text, 40), several=label(several, 200)), icon=":material/rule:"
             )
         else:
-            st.info(say("no_security", text=label(text, 40)), icon=":material/search_off:")
+            st.info(say(none, text=label(text, 40)), icon=":material/search_off:")
     if chosen != entered:
         before = st.session_state.get("kept", {}).get(key)
         st.session_state[key] = list(dict.fromkeys(chosen)) if isinstance(held, list) else next(iter(chosen), before)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, get_args
 
 import msgspec
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard import blocks, client, editing, frame, subscriptions
+from dashboard import blocks, client, editing, frame, picker, subscriptions
 from dashboard.client import read as ask
 from dashboard.panel import go, href, panel
 from dashboard.queries import documents
 from dashboard.safe import html, label, plain
 from dashboard.text import LANGUAGES, language, moment, say, theme_ids, theme_name
 from models.records import Kind
+from models.securities import load as load_securities
 from models.trading import SHANGHAI
 from stream.alerts.channels import ChannelBook, Safe
 from stream.alerts.rules import COUNTED, WATCHES
@@ -172,10 +174,16 @@ def store(given: list[Subscription], me: str) -> list[Stored]:
     return book.save(subscriptions.own(given, book.all(), me), by=me)
 
 
+@cache
+def _listed() -> dict[str, str]:
+    """Short names of all securities by code: an alert may wait for one that no document has named yet."""
+    return {security.code: security.name for security in load_securities()}
+
+
 def _form(base: Subscription | None, id_: str) -> dict[str, Any]:
     """The common keys as widgets; gives their values."""
     old = subscriptions.fields(base)
-    names = frame.names()
+    names = {code: code for code in old.get("security", [])} | frame.names() | _listed()
     made: dict[str, Any] = {
         "name": st.text_input(say("name"), old["name"], max_chars=100, key=f"name-{id_}"),
         "rule": st.selectbox(
@@ -198,13 +206,13 @@ def _form(base: Subscription | None, id_: str) -> dict[str, Any]:
         )
 
     def company(code: str) -> str:
-        return f"{plain(names[code], 16)} {code}" if code in names else plain(code, 20)
+        return f"{plain(names[code], 16)} {code}" if names.get(code, code) != code else plain(code, 20)
 
     if made["rule"] not in ("silent", "trouble"):
         left, right = st.columns(2)
         with left:
             several("theme", theme_ids(), theme_name)
-            several("security", sorted(names), company, new=True)
+            several("security", picker.offered(f"security-{id_}", names, none="not_listed"), company, new=True)
             several("keyword", [], lambda k: plain(k, 40), new=True, title="keywords")
         with right:
             several("tone", list(TONES), say, title="tone_of_document")

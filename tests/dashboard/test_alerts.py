@@ -199,6 +199,27 @@ def test_a_subscription_is_made_in_the_form_and_looked_back_on(page: Page, serve
 
 
 @pytest.mark.browser
+def test_a_company_that_no_document_has_named_can_be_watched(page: Page, server_site: tuple[Client, Site]) -> None:
+    client, site = server_site
+    opened(page, site, "alerts?id=new")
+    page.get_by_label("名称").fill("等茅台")
+    page.get_by_label("名称").press("Enter")
+    settle(page)
+    box = page.get_by_role("combobox", name="证券")
+    box.fill("没有*这家*公司")
+    box.press("Enter")
+    expect(page.get_by_text("没有名称或代码是“没有*这家*公司”的证券")).to_be_visible()
+    box.fill("贵州茅台")
+    box.press("Enter")
+    expect(page.get_by_text("贵州茅台 600519.SH")).to_be_visible()
+    page.keyboard.press("Escape")
+    settle(page)
+    page.get_by_role("button", name="保存").first.click()
+    expect(page).to_have_url(re.compile(r"id=[0-9a-f]{12}"))
+    assert current(client, "等茅台").subscription.when.security == ("600519.SH",)
+
+
+@pytest.mark.browser
 def test_yaml_mistakes_name_the_place_and_switches_work(page: Page, server_site: tuple[Client, Site]) -> None:
     client, site = server_site
     id_ = current(client, "游戏转空").subscription.id
