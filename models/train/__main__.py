@@ -32,6 +32,7 @@ from models.train.restore import restore
 from models.train.wide import fit_wide
 
 TAUGHT = 12_000  # texts embedded by the base, times the scale
+SIZED = 300  # texts that tell how large the encoder's states get, for int8
 GUESSED = 30_000  # wires labelled by the weights that a run starts from, times the scale
 
 
@@ -172,7 +173,9 @@ def main() -> None:
     weights = args.out / "weights"
     weights.mkdir(exist_ok=True)
     fit_wide(made, weights / "ngrams.npz")
-    export(network, folder, weights, {"layers": args.layers, "seed": args.seed, "examples": seen})
+    sizing = prepare(random.Random(0).sample(made, min(SIZED, len(made))), tokens, random.Random(0))
+    about = {"layers": args.layers, "seed": args.seed, "examples": seen}
+    export(network, folder, weights, [item.ids for item in sizing], about)
     print(json.dumps({"calibrated": calibrate(weights, args.data, args.labels)}, ensure_ascii=False), flush=True)
 
 

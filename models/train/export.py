@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
 from models.train.network import Network
+from models.train.smooth import smooth
 
 
 class States(nn.Module):
@@ -27,8 +29,8 @@ class States(nn.Module):
         return self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
 
 
-def export_encoder(encoder: nn.Module, path: Path) -> None:
-    """Write the encoder as int8 ONNX (dynamic activations, weights per channel)."""
+def export_encoder(encoder: nn.Module, path: Path, texts: Sequence[Sequence[int]]) -> None:
+    """Write the encoder as int8 ONNX (dynamic activations, weights per channel), evened out on `texts` (token ids)."""
     encoder.eval()
     encoder.config._attn_implementation = "eager"
     ids = torch.randint(5, 1000, (2, 16))
@@ -42,18 +44,20 @@ def export_encoder(encoder: nn.Module, path: Path) -> None:
             output_names=["states"], dynamic_axes={"input_ids": axes, "attention_mask": axes, "states": axes},
             opset_version=17, dynamo=False,
         )  # fmt: skip
+        smooth(plain, texts)
         quantize_dynamic(
             plain, path, weight_type=QuantType.QInt8, per_channel=True, extra_options={"MatMulConstBOnly": True}
         )
 
 
-def export(network: Network, base: Path, out: Path, extra: dict[str, Any]) -> None:
+def export(network: Network, base: Path, out: Path, texts: Sequence[Sequence[int]], extra: dict[str, Any]) -> None:
     """Write the folder of weights, in which `ngrams.npz` (`wide.fit_wide`) lies already.
 
-    `extra` goes into `model.json`: what it was trained on. The version comes with the calibration.
+    `texts`: token ids of some hundred real texts. `extra` goes into `model.json`: what it was trained on. The version
+    comes with the calibration.
     """
     out.mkdir(parents=True, exist_ok=True)
-    export_encoder(network.encoder, out / "encoder.onnx")
+    export_encoder(network.encoder, out / "encoder.onnx", texts)
     heads = {n: p.detach().numpy() for n, p in network.named_parameters() if not n.startswith("encoder.")}
     np.savez(out / "heads.npz", **{name: value.astype(np.float16) for name, value in heads.items()})
     shutil.copyfile(base / "tokenizer.json", out / "tokenizer.json")

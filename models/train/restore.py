@@ -10,6 +10,7 @@ import torch
 from onnx import numpy_helper
 
 from models.train.network import Network
+from models.train.smooth import EVEN
 
 
 def restore(network: Network, folder: Path) -> None:
@@ -22,11 +23,14 @@ def restore(network: Network, folder: Path) -> None:
     graph = onnx.load(folder / "encoder.onnx").graph
     plain = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     found |= {name: value for name, value in plain.items() if ".layer." in name}  # biases and norms keep their names
+    evened = {node.output[0]: plain[node.input[1]] for node in graph.node if node.name.endswith(EVEN)}
+    rounded = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "DynamicQuantizeLinear"}
     for node in graph.node:
         if node.op_type == "MatMulInteger":
             name = node.input[1].removesuffix("_quantized")
             scale, zero = plain[f"{name}_scale"], plain[f"{name}_zero_point"].astype(np.float32)
             weight = (plain[node.input[1]].astype(np.float32) - zero) * scale
+            weight *= evened.get(rounded[node.input[0]], np.ones(len(weight), np.float32))[:, None]
             path = node.name.strip("/").removesuffix("/MatMul_quant").replace("/", ".")
             found[f"{path}.weight"] = weight.T
     lost = network.load_state_dict({k: torch.tensor(v) for k, v in found.items()}, strict=False)
