@@ -25,6 +25,7 @@ from models.encoder import Encoder, ModelError, weights_folder
 from models.heads import Heads, Scores
 from models.linking.context import decided, questions
 from models.linking.records import LinkResult
+from models.memory import Memory
 from models.ngrams import Ngrams, around
 from models.reading import LONG, TITLE, plain, read
 from models.records import Analysis, Document, Field, Kind, Mention, Span, ThemeScore, Versions
@@ -66,6 +67,7 @@ class Analyser:
         encoder: Encoder,
         heads: Heads,
         ngrams: Ngrams,
+        memory: Memory,
         taxonomy: Taxonomy,
         calibration: Calibration,
         blends: Blends,
@@ -78,6 +80,7 @@ class Analyser:
         self._encoder = encoder
         self._heads = heads
         self._ngrams = ngrams
+        self._memory = memory
         self._blends = blends
         self.calibration = calibration
         self._linker = linker
@@ -112,9 +115,13 @@ class Analyser:
             code=version("fengxiang"),
         )
         encoder = Encoder(folder, threads=threads, device=device, batch_size=batch_size)
-        heads, ngrams = Heads(folder / "heads.npz"), Ngrams(folder / "ngrams.npz")
+        heads, ngrams, memory = (
+            Heads(folder / "heads.npz"),
+            Ngrams(folder / "ngrams.npz"),
+            Memory(folder / "memory.npz"),
+        )
         calibration, blends = Calibration.of(description.get("themes", {})), Blends.of(description.get("blends", {}))
-        analyser = cls(encoder, heads, ngrams, taxonomy, calibration, blends, linker, versions, clock)
+        analyser = cls(encoder, heads, ngrams, memory, taxonomy, calibration, blends, linker, versions, clock)
         analyser.company_threshold = description.get("company", {}).get("threshold")
         if user_themes:
             analyser.follow(Path(user_themes), Likeness.of(description.get("likeness", {})))
@@ -172,7 +179,9 @@ class Analyser:
         for at, states in self._encoder.states(encoded):
             reading, i = flat[at]
             reading.scores[i] = self._heads.score(states, targets[at])
-        for reading in readings:
+        votes = self._memory.votes([reading.scores[0].embedding for reading in readings])
+        for reading, vote in zip(readings, votes, strict=True):
+            reading.vote = vote
             if reading.asked and self.company_threshold is not None:
                 reading.links += decided(reading.asked, company_probabilities(reading), self.company_threshold)
             title = plain(reading.document.title)[:TITLE]
@@ -187,7 +196,7 @@ class Analyser:
         post, news = document_tone(scores)
         style = scores[0].style
         tone = style[0] * self._blends.post(post, reading.wide["post"])
-        tone = tone + style[1] * self._blends.news(news, reading.wide["news"])
+        tone = tone + style[1] * self._blends.news(news, reading.wide["news"], reading.vote.tone)
         headline = plain(document.title) or plain(document.body[:80])
         tone = with_rule(tone, title_rule(headline) if style[1] > 0.5 else None)
         offsets = [places for _, places in reading.encoded]
@@ -205,7 +214,14 @@ class Analyser:
         if not any(window.text.strip() for window in reading.windows):
             return ()
         found = assign(
-            self.taxonomy, self.calibration, reading.cues, reading.windows, scores, reading.wide["themes"], offsets
+            self.taxonomy,
+            self.calibration,
+            reading.cues,
+            reading.windows,
+            scores,
+            reading.wide["themes"],
+            reading.vote.themes,
+            offsets,
         )
         if self.user_themes is None:
             return found

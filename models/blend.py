@@ -1,4 +1,4 @@
-"""Deep and wide together: what the transformer and the n-grams say, weighed once on held-back labels."""
+"""All voices together: what transformer, n-grams and memory say, weighed once on held-back labels."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from models.heads import softmax
 
 @dataclass(frozen=True)
 class Blend:
-    """P = softmax(deep * log P(transformer) + wide * logits(n-grams) + bias), over the three tones."""
+    """The three tones' probabilities: the softmax of each voice times its weight, plus the bias."""
 
-    deep: float = 1.0
-    wide: float = 0.0
+    deep: float = 1.0  # of the transformer's log-probabilities
+    wide: float = 0.0  # of the n-grams' logits
     bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    memory: float = 0.0  # of the log-shares of the neighbours
 
-    def __call__(self, log_p: np.ndarray, logits: np.ndarray) -> np.ndarray:
-        """Three probabilities from the transformer's log-probabilities and the n-grams' logits."""
-        return softmax(self.deep * log_p + self.wide * logits + np.array(self.bias))
+    def __call__(self, log_p: np.ndarray, logits: np.ndarray, vote: np.ndarray | float = 0.0) -> np.ndarray:
+        """What transformer, n-grams and neighbours say together."""
+        return softmax(self.deep * log_p + self.wide * logits + self.memory * vote + np.array(self.bias))
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class Blends:
     @classmethod
     def of(cls, values: Mapping[str, Mapping[str, Any]]) -> Blends:
         """From `model.json`."""
-        return cls(**{name: Blend(v["deep"], v["wide"], _three(v["bias"])) for name, v in values.items()})
+        return cls(
+            **{n: Blend(v["deep"], v["wide"], _three(v["bias"]), v.get("memory", 0.0)) for n, v in values.items()}
+        )
 
 
 def _three(values: Sequence[float]) -> tuple[float, float, float]:

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from models.tokens import Encoded, Tokens
 
 SHIPPED = Path(__file__).with_name("weights")
-FILES = ("encoder.onnx", "heads.npz", "ngrams.npz", "tokenizer.json", "config.json", "model.json")
+FILES = ("encoder.onnx", "heads.npz", "ngrams.npz", "memory.npz", "tokenizer.json", "config.json", "model.json")
 # ONNX Runtime's errors share no base class of their own.
 _ONNX_ERRORS: tuple[type[Exception], ...] = (
     RuntimeError,

@@ -10,6 +10,7 @@ import numpy as np
 
 from models.heads import Scores
 from models.linking.records import Link
+from models.memory import NOBODY, Vote
 from models.reading import Window
 from models.records import Document, Span
 from models.sentiment_rules import matches
@@ -33,6 +34,7 @@ class Reading:
     scores: dict[int, Scores] = field(default_factory=dict)
     wide: dict[str, np.ndarray] = field(default_factory=dict)  # the n-grams' logits of themes, news, post
     near: dict[str, np.ndarray] = field(default_factory=dict)  # and of the tone toward each company
+    vote: Vote = NOBODY  # what its neighbours among the labelled texts say
 
 
 def document_tone(scores: Sequence[Scores]) -> np.ndarray:

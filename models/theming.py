@@ -34,6 +34,7 @@ class Calibration:
 
     model: float = 1.0
     wide: float = 0.0  # the n-grams' logit
+    memory: float = 0.0  # the share of the neighbours that have the theme
     title: float = 0.7
     lead: float = 0.3
     count: float = 0.1
@@ -74,9 +75,13 @@ def assign(
     windows: Sequence[Window],
     scores: Sequence[Scores],
     wide: np.ndarray,
+    vote: np.ndarray,
     offsets: Sequence[np.ndarray],
 ) -> tuple[ThemeScore, ...]:
-    """Themes of a document, best first. `wide`: the n-grams' logits; `offsets`: (T,2) of each window's tokens."""
+    """Themes of a document, best first.
+
+    `wide`: the n-grams' logits; `vote`: the neighbours' shares; `offsets`: (T,2) of each window's tokens.
+    """
     if any(MARKET_WRAP.search(piece) for piece in _headline(windows[0])):
         return ()
     logits = document_logits(scores)
@@ -88,6 +93,7 @@ def assign(
         logit = (
             c.model * logits[theme]
             + c.wide * wide[theme]
+            + c.memory * vote[theme]
             + c.title * title
             + c.lead * lead
             + c.count * count

@@ -28,6 +28,7 @@ from models.train.examples import Example, jsonl
 from models.train.export import export
 from models.train.fit import Plan, batches, fit, prepare
 from models.train.network import Network, load_encoder
+from models.train.remember import remember
 from models.train.restore import restore
 from models.train.wide import fit_wide
 
@@ -146,7 +147,7 @@ def main() -> None:
     network = Network(load_encoder(args.base, args.layers), len(built_in().ids))
     stages = [
         Stage("first", args.scale, 3, 1, args.epochs, args.rate, True, 3.0),
-        Stage("polish", args.scale * 0.25, 3, 2, args.polish, args.rate / 2, False, 6.0),
+        Stage("polish", args.scale * 0.25, 2, 2, args.polish, args.rate / 2, False, 6.0),
     ]
     source = args.start if args.start and args.start.is_dir() else None
     if args.start:
@@ -176,6 +177,7 @@ def main() -> None:
     sizing = prepare(random.Random(0).sample(made, min(SIZED, len(made))), tokens, random.Random(0))
     about = {"layers": args.layers, "seed": args.seed, "examples": seen}
     export(network, folder, weights, [item.ids for item in sizing], about)
+    remember(weights, own_sets.silver(args.labels, args.data)[0])
     print(json.dumps({"calibrated": calibrate(weights, args.data, args.labels)}, ensure_ascii=False), flush=True)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from models.targets import Reading, company_tones, document_tone
 from models.themes import built_in
 from models.theming import cue_features, document_logits
 from models.train import own_sets, tone_sets
-from models.train.examples import NEGATIVE, NEUTRAL, POSITIVE, Example, without_cues
+from models.train.examples import NEGATIVE, NEUTRAL, NEWS, POSITIVE, POST, Example, without_cues
 from models.user_themes import likeness, prototypes
+
+_FITTED = ("blends", "themes", "likeness", "company")  # what the calibration writes into model.json
 
 
 def readings(analyser: Analyser, links: GivenLinks, examples: list[Example]) -> list[Reading]:
@@ -42,8 +45,8 @@ def readings(analyser: Analyser, links: GivenLinks, examples: list[Example]) -> 
     return made
 
 
-def blend(log_p: np.ndarray, logits: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
-    """The `Blend` with the lowest loss. `log_p`, `logits`: n,3; `truth`: n class numbers.
+def blend(voices: Sequence[np.ndarray], truth: np.ndarray) -> dict[str, Any]:
+    """The `Blend` with the lowest loss. `voices`: each n,3, in the order of its weights; `truth`: n class numbers.
 
     A rare class weighs more, by the root of its rarity: the classes are to be told equally well (macro-F1).
     """
@@ -51,17 +54,14 @@ def blend(log_p: np.ndarray, logits: np.ndarray, truth: np.ndarray) -> dict[str,
     weight = rarity / rarity.sum()
 
     def loss(x: np.ndarray) -> float:
-        z = x[0] * log_p + x[1] * logits + x[2:]
+        z = sum((w * voice for w, voice in zip(x[3:], voices, strict=True)), x[:3])
         z = z - z.max(1, keepdims=True)
         loss = -np.sum(weight * (z[np.arange(len(truth)), truth] - np.log(np.exp(z).sum(1))))
-        return float(loss + 0.01 * (x[2:] ** 2).sum() + 0.001 * (x[:2] ** 2).sum())
+        return float(loss + 0.01 * (x[:3] ** 2).sum() + 0.001 * (x[3:] ** 2).sum())
 
-    best = minimize(loss, np.array([1.0, 0.3, 0.0, 0.0, 0.0])).x
-    return {
-        "deep": round(float(best[0]), 4),
-        "wide": round(float(best[1]), 4),
-        "bias": [round(float(v), 4) for v in best[2:]],
-    }
+    first = (1.0, 0.3, 0.3)[: len(voices)]
+    best = [round(float(v), 4) for v in minimize(loss, np.array([0.0, 0.0, 0.0, *first])).x]
+    return dict(zip(("deep", "wide", "memory"), best[3:], strict=False)) | {"bias": best[:3]}
 
 
 def theme_features(found: list[Reading]) -> np.ndarray:
@@ -71,7 +71,8 @@ def theme_features(found: list[Reading]) -> np.ndarray:
     cues = np.array([[cue_features(r.cues, theme) for theme in range(k)] for r in found])  # n,k,4
     who = np.broadcast_to(0.5 * np.eye(k), (len(found), k, k))
     wide = np.stack([r.wide["themes"] for r in found])
-    return np.concatenate([logits[..., None], wide[..., None], cues, who], -1)
+    votes = np.stack([r.vote.themes for r in found])
+    return np.concatenate([logits[..., None], wide[..., None], votes[..., None], cues, who], -1)
 
 
 def theme_calibration(
@@ -99,9 +100,9 @@ def theme_calibration(
     threshold = round(float(max(grid, key=lambda t: micro_f1(truth, out >= t))), 2)
     whole = fit(np.arange(len(found)))
     weights = [round(float(v), 4) for v in whole.coef_[0]]
-    bias = [round(0.5 * w + float(whole.intercept_[0]), 4) for w in weights[6:]]
-    names = ("model", "wide", "title", "lead", "count", "none")
-    return dict(zip(names, weights[:6], strict=True)) | {"bias": bias, "threshold": threshold}, micro_f1(
+    names = ("model", "wide", "memory", "title", "lead", "count", "none")
+    bias = [round(0.5 * w + float(whole.intercept_[0]), 4) for w in weights[len(names) :]]
+    return dict(zip(names, weights[: len(names)], strict=True)) | {"bias": bias, "threshold": threshold}, micro_f1(
         truth, out >= threshold
     )
 
@@ -126,10 +127,15 @@ def likeness_calibration(analyser: Analyser, found: list[Reading], examples: lis
     return {name: round(value, 4) for name, value in values.items()}
 
 
+def _tone(reading: Reading) -> np.ndarray:
+    """Log-probabilities (2, 3) of the tone as a post and as news."""
+    return document_tone([reading.scores[i] for i in range(len(reading.windows))])
+
+
 def version(folder: Path, description: dict[str, Any]) -> str:
     """Eight hex digits that change with any answer: of the weights, and of how they are weighed."""
-    parts = [(folder / name).read_bytes() for name in ("encoder.onnx", "heads.npz", "ngrams.npz")]
-    weighed = {name: description[name] for name in ("blends", "themes", "likeness", "company")}
+    parts = [(folder / name).read_bytes() for name in ("encoder.onnx", "heads.npz", "ngrams.npz", "memory.npz")]
+    weighed = {name: description[name] for name in _FITTED}
     digest = hashlib.blake2b(b"".join(parts) + json.dumps(weighed, sort_keys=True).encode(), digest_size=4)
     return digest.hexdigest()
 
@@ -138,10 +144,8 @@ def calibrate(folder: Path, data: Path, labels: Path) -> dict[str, Any]:
     """Fit and write into `folder/model.json`; returns what was written."""
     path = folder / "model.json"
     description = json.loads(path.read_text())
-    description.pop("blends", None)
-    description.pop("themes", None)
-    description.pop("likeness", None)
-    description.pop("company", None)
+    for name in _FITTED:
+        description.pop(name, None)
     path.write_text(json.dumps(description))
     links = GivenLinks()
     analyser = Analyser.load(str(folder), linker=links)
@@ -149,18 +153,21 @@ def calibrate(folder: Path, data: Path, labels: Path) -> dict[str, Any]:
     posts = [e for e in tone_sets.finfe(data / "labels")[0] if e.key.startswith("hold")]
     found, held = readings(analyser, links, dev), readings(analyser, links, posts)
     index = {NEGATIVE: 0, NEUTRAL: 1, POSITIVE: 2}
-    pairs: dict[str, list[tuple[np.ndarray, np.ndarray, int]]] = {"news": [], "post": [], "toward": []}
-    for name, row, group, examples in (("post", 0, held, posts), ("news", 1, found, dev)):
-        for r, e in zip(group, examples, strict=True):
-            if e.tone:
-                tone = document_tone([r.scores[i] for i in range(len(r.windows))])[row]
-                pairs[name].append((tone, r.wide[name], index[e.tone.allowed]))
+    heard: dict[str, list[tuple[np.ndarray, ...]]] = {"news": [], "post": [], "toward": []}  # each text's voices
+    truth: dict[str, list[int]] = {name: [] for name in heard}
+    for r, e in zip(held, posts, strict=True):
+        heard["post"].append((_tone(r)[POST], r.wide["post"]))
+        truth["post"].append(index[e.tone.allowed])
     for r, e in zip(found, dev, strict=True):
+        if e.tone:
+            heard["news"].append((_tone(r)[NEWS], r.wide["news"], r.vote.tone))
+            truth["news"].append(index[e.tone.allowed])
         for code, log_p in company_tones(r).items():
-            pairs["toward"].append((log_p, r.near[code], index[e.targets[int(code)].tone.allowed]))
+            heard["toward"].append((log_p, r.near[code]))
+            truth["toward"].append(index[e.targets[int(code)].tone.allowed])
     description["blends"] = {
-        name: blend(np.stack([a for a, _, _ in p]), np.stack([b for _, b, _ in p]), np.array([c for _, _, c in p]))
-        for name, p in pairs.items()
+        name: blend([np.stack(voice) for voice in zip(*voices, strict=True)], np.array(truth[name]))
+        for name, voices in heard.items()
     }
     hidden = readings(analyser, links, [without_cues(e, "某") for e in dev])
     description["themes"], reached = theme_calibration(found, hidden, dev)

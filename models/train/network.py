@@ -73,7 +73,7 @@ class Network(nn.Module):
         else:
             target, company = hidden.new_zeros(0, 3), hidden.new_zeros(0)
         tone = self.tone_out(self.drop(torch.tanh(self.tone_in(both)))).view(-1, 2, 3)
-        return Output(self.style(both.detach()), tone, themes, self.embed(mean), target, company)
+        return Output(self.style(both), tone, themes, self.embed(mean), target, company)
 
 
 def allowed_loss(logits: Tensor, allowed: Tensor, among: Tensor, smoothing: float = 0.05) -> Tensor:
