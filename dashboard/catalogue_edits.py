@@ -25,7 +25,7 @@ EDIT_WORDS: dict[str, tuple[str, str]] = {
     "instead_is": ("改为", "it is"),
     "instead_kind": ("题材改为题材，公司改为公司", "A theme for a theme, a company for a company"),
     "instead_placeholder": ("选择，或输入代码如 300413.SZ", "Choose, or enter a code such as 300413.SZ"),
-    "not_listed": (
+    "unknown_security": (
         "没有名称或代码是“{text}”的证券：请输入简称或代码，如 600519。",
         "No security is called “{text}”: type its short name or its code, such as 600519.",
     ),

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
+from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
@@ -50,7 +52,11 @@ from models.user_themes import Likeness, UserThemes
 
 TITLE_SCAN = 1000  # characters of a title searched for cues
 CUE_SCAN = 60_000  # characters of a body searched for cues
+_REMEDY = "make the weights again, or leave model.path empty for the shipped ones"
 UNREAD = 0.5  # share of the document's tone that a company outside every window takes
+
+
+Part = TypeVar("Part")
 
 
 class Links(Protocol):
@@ -115,13 +121,23 @@ class Analyser:
             code=version("fengxiang"),
         )
         encoder = Encoder(folder, threads=threads, device=device, batch_size=batch_size)
-        heads, ngrams, memory = (
-            Heads(folder / "heads.npz"),
-            Ngrams(folder / "ngrams.npz"),
-            Memory(folder / "memory.npz"),
-        )
-        calibration, blends = Calibration.of(description.get("themes", {})), Blends.of(description.get("blends", {}))
+        heads = _part(Heads, folder / "heads.npz")
+        ngrams = _part(Ngrams, folder / "ngrams.npz")
+        memory = _part(Memory, folder / "memory.npz")
+        try:
+            calibration, blends = (
+                Calibration.of(description.get("themes", {})),
+                Blends.of(description.get("blends", {})),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"model {folder / 'model.json'} is of another version ({error}): {_REMEDY}") from error
         analyser = cls(encoder, heads, ngrams, memory, taxonomy, calibration, blends, linker, versions, clock)
+        try:
+            (vote,) = memory.votes(list(analyser.embed(["公司"])))
+            if len(vote.themes) != len(taxonomy.ids):
+                raise ValueError(f"a memory of {len(vote.themes)} themes for {len(taxonomy.ids)}")
+        except (KeyError, ValueError) as error:
+            raise ModelError(f"model {folder} holds parts of different weights ({error}): {_REMEDY}") from error
         analyser.company_threshold = description.get("company", {}).get("threshold")
         if user_themes:
             analyser.follow(Path(user_themes), Likeness.of(description.get("likeness", {})))
@@ -262,11 +278,19 @@ class Analyser:
         return tuple(mentions)
 
 
+def _part(kind: Callable[[Path], Part], path: Path) -> Part:
+    """A part of the weights. Raises `ModelError`."""
+    try:
+        return kind(path)
+    except (OSError, ValueError, KeyError, EOFError, IndexError, BadZipFile, zlib.error) as error:
+        raise ModelError(f"model {path} can't be read ({error}): {_REMEDY}") from error
+
+
 def _description(folder: Path) -> dict[str, Any]:
     try:
         found = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"model {folder / 'model.json'} can't be read: {error}") from error
+        raise ModelError(f"model {folder / 'model.json'} can't be read ({error}): {_REMEDY}") from error
     return dict(found)
 
 

@@ -13,7 +13,7 @@ from models.heads import softmax
 
 @dataclass(frozen=True)
 class Blend:
-    """The three tones' probabilities: the softmax of each voice times its weight, plus the bias."""
+    """The three tones' probabilities: the softmax of the sum of all voices, each times its weight, and the bias."""
 
     deep: float = 1.0  # of the transformer's log-probabilities
     wide: float = 0.0  # of the n-grams' logits

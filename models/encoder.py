@@ -47,7 +47,10 @@ def weights_folder(path: str) -> Path:
             f"{folder} --data DIR --out OUT`, then use OUT/weights (needs PyTorch: the extra `train`)"
         )
     if missing:
-        raise ModelError(f"model {folder} lacks {', '.join(missing)}: leave model.path empty for the shipped weights")
+        raise ModelError(
+            f"model {folder} lacks {', '.join(missing)}: make the weights again (`python -m models.train`), or leave "
+            "model.path empty for the shipped ones"
+        )
     return folder
 
 

@@ -1,7 +1,7 @@
 """What the labelled texts most like a text were labelled: a vote beside the transformer and the n-grams.
 
 The transformer has to answer for all texts by the same weights; the vote speaks of the few that are alike, and corrects
-it where labels are few. Only vectors are kept, no text: embeddings, projected so that no direction outweighs the rest.
+it where labels are few. Only vectors are kept, no text: embeddings, the directions shortened in which all texts differ.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 NEIGHBOURS = 16
 SHARPNESS = 10.0  # a neighbour weighs exp(SHARPNESS * cosine)
 FLOOR = 0.03  # share of a tone that no neighbour has
-ROWS = 32  # texts compared at once: each takes four bytes for every labelled text
+ROWS = 32  # texts compared at once: each takes sixteen bytes for every labelled text
+UNKNOWN = 3  # stands for the tone of a labelled text that was given none; 0 to 2 are negative, neutral, positive
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,20 @@ NOBODY = Vote(np.zeros(0), np.zeros(3))  # before a text has been read
 
 
 class Memory:
-    """The labelled texts; read-only after loading, so several threads may ask."""
+    """The labelled texts; read-only after loading, so several threads may ask.
+
+    The file holds `centre` (D), `project` (D, R), and of each text `vectors` (n, R), `themes` (n, K), `tones` (n).
+    """
 
     def __init__(self, path: Path) -> None:
+        """Raises what numpy raises, and `ValueError` where the arrays don't fit."""
         with np.load(path) as stored:
             self._centre, self._project = (stored[name].astype(np.float32) for name in ("centre", "project"))
             vectors = stored["vectors"].astype(np.float32)
             self._themes = stored["themes"].astype(np.float32)  # n, K
-            self._tones = np.eye(4, 3, dtype=np.float32)[stored["tones"]]  # n, 3; none where the tone is unknown (3)
+            self._tones = np.eye(UNKNOWN + 1, 3, dtype=np.float32)[stored["tones"]]  # n, 3; all 0 where unknown
+        if len({len(vectors), len(self._themes), len(self._tones)}) > 1 or vectors.shape[1:] != self._project.shape[1:]:
+            raise ValueError("its arrays are of different lengths")
         self._vectors = unit(vectors)
 
     def votes(self, embeddings: Sequence[np.ndarray]) -> list[Vote]:

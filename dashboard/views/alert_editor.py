@@ -197,7 +197,7 @@ def _form(base: Subscription | None, id_: str) -> dict[str, Any]:
         made[field] = st.multiselect(
             say(title or field),
             list(dict.fromkeys([*options, *chosen])),
-            chosen,
+            chosen or None,
             format_func=named,
             accept_new_options=new,
             select_all=False,
@@ -212,7 +212,7 @@ def _form(base: Subscription | None, id_: str) -> dict[str, Any]:
         left, right = st.columns(2)
         with left:
             several("theme", theme_ids(), theme_name)
-            several("security", picker.offered(f"security-{id_}", names, none="not_listed"), company, new=True)
+            several("security", picker.offered(f"security-{id_}", names, none="unknown_security"), company, new=True)
             several("keyword", [], lambda k: plain(k, 40), new=True, title="keywords")
         with right:
             several("tone", list(TONES), say, title="tone_of_document")

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli import UserError
-from models.encoder import Encoder, ModelError, weights_folder
+from models.encoder import ModelError, weights_folder
 
 command = typer.Typer(no_args_is_help=True, help="Show and change the weights. 模型")
 
@@ -35,11 +35,12 @@ def show() -> None:
 def use(path: Annotated[str, typer.Argument(help="Folder of weights; empty: the shipped ones. 模型目录")]) -> None:
     """Read with other weights from the next start on (kept in fengxiang.toml). 换用模型"""
     from deploy.settings import CONFIG_VARIABLE
+    from models.analyse import Analyser
 
     if path:
         path = str(_folder(path).resolve())
         try:
-            Encoder(Path(path), threads=1)
+            Analyser.load(path, threads=1)
         except ModelError as error:
             raise UserError(str(error)) from error
     file = Path(os.environ.get(CONFIG_VARIABLE) or "fengxiang.toml")

@@ -1,7 +1,8 @@
 """The one command that rebuilds the weights.
 
 It reads the sets, embeds texts with the whole base encoder (what the smaller one is taught to keep), fits all heads
-at once, exports to int8 ONNX and calibrates on held-back labels; `fengxiang evaluate --model OUT/weights` scores it.
+at once, exports to int8 ONNX, fills the memory and calibrates on held-back labels; `fengxiang evaluate --model
+OUT/weights` scores it.
 Killed, it goes on from the last epoch when run again.
 """
 
@@ -177,7 +178,7 @@ def main() -> None:
     sizing = prepare(random.Random(0).sample(made, min(SIZED, len(made))), tokens, random.Random(0))
     about = {"layers": args.layers, "seed": args.seed, "examples": seen}
     export(network, folder, weights, [item.ids for item in sizing], about)
-    remember(weights, own_sets.silver(args.labels, args.data)[0])
+    remember(weights, [] if "silver" in args.without else own_sets.silver(args.labels, args.data)[0])
     print(json.dumps({"calibrated": calibrate(weights, args.data, args.labels)}, ensure_ascii=False), flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What turns raw scores into probabilities: how network, n-grams and cues add up, and how sure they are together.
+"""What turns raw scores into probabilities: how network, n-grams, memory and cues add up, and how sure they are.
 
 Fitted on texts that the network was not trained on: our own dev labels, and the posts held back from FinFE.
 """

@@ -9,14 +9,13 @@ import numpy as np
 
 from models.analyse import Analyser
 from models.evaluate.predict import GivenLinks
-from models.memory import unit
+from models.memory import UNKNOWN, unit
 from models.themes import built_in
 from models.train.calibrate import readings
 from models.train.examples import Example
 from models.train.wide import CLASS
 
 WIDTH = 128  # directions kept of the embedding
-UNKNOWN = 3
 
 
 def remember(folder: Path, examples: Sequence[Example]) -> None:
@@ -28,13 +27,17 @@ def remember(folder: Path, examples: Sequence[Example]) -> None:
     themes = np.array([[bool(e.themes.get(theme)) for theme in range(k)] for e in examples], bool).reshape(-1, k)
     tones = np.array([CLASS.get(e.tone.allowed, UNKNOWN) if e.tone else UNKNOWN for e in examples], np.int8)
     path = folder / "memory.npz"
-    width = int(np.load(folder / "heads.npz")["embed.bias"].shape[0])
+    with np.load(folder / "heads.npz") as heads:
+        width = len(heads["embed.bias"])
     kept = min(WIDTH, width)
     empty = np.zeros((0, kept), np.int8)
     np.savez(
         path, centre=np.zeros(width), project=np.eye(width, kept), vectors=empty, themes=themes[:0], tones=tones[:0]
     )
-    found = readings(Analyser.load(str(folder), linker=(links := GivenLinks())), links, list(examples))
+    if not examples:
+        return
+    links = GivenLinks()
+    found = readings(Analyser.load(str(folder), linker=links), links, list(examples))
     embeddings = np.stack([reading.scores[0].embedding for reading in found])
     centre = embeddings.mean(0)
     _, size, directions = np.linalg.svd(embeddings - centre, full_matrices=False)
@@ -44,7 +47,7 @@ def remember(folder: Path, examples: Sequence[Example]) -> None:
         path,
         centre=centre.astype(np.float32),
         project=project.astype(np.float32),
-        vectors=np.round(127 * vectors / np.abs(vectors).max(1, keepdims=True)).astype(np.int8),
+        vectors=np.round(127 * vectors / np.abs(vectors).max(1, keepdims=True).clip(1e-9)).astype(np.int8),
         themes=themes,
         tones=tones,
     )

@@ -7,6 +7,7 @@ row is multiplied by it: the same product, but both sides fit (Xiao et al., Smoo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,7 +37,12 @@ def _sizes(model: onnx.ModelProto, names: Sequence[str], texts: Sequence[Sequenc
 
 
 def smooth(path: Path, texts: Sequence[Sequence[int]]) -> None:
-    """Rewrite a float32 ONNX encoder in place; `texts` are token ids of real texts, some hundred of them."""
+    """Rewrite a float32 ONNX encoder in place; `texts` are token ids of real texts, some hundred of them.
+
+    Raises `ValueError` without texts. Weights that several matrices of states meet (tied layers) stay as they are.
+    """
+    if not texts:
+        raise ValueError("no texts to size the states by")
     model = onnx.load(path)
     graph = model.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
@@ -44,6 +50,8 @@ def smooth(path: Path, texts: Sequence[Sequence[int]]) -> None:
     for node in graph.node:
         if node.op_type == "MatMul" and node.input[1] in weights:
             products.setdefault(node.input[0], []).append(node.input[1])
+    met = Counter(weight for found in products.values() for weight in found)
+    products = {name: found for name, found in products.items() if all(met[weight] == 1 for weight in found)}
     first: dict[str, onnx.NodeProto] = {}
     for name, size in _sizes(model, list(products), texts).items():
         matrices = {weight: numpy_helper.to_array(weights[weight]) for weight in products[name]}
@@ -57,7 +65,7 @@ def smooth(path: Path, texts: Sequence[Sequence[int]]) -> None:
         first[name] = helper.make_node("Mul", [name, inverse], [even], name=even)
     nodes = []
     for node in graph.node:
-        if node.op_type == "MatMul" and node.input[1] in weights:
+        if node.op_type == "MatMul" and node.input[1] in weights and node.input[0] in products:
             name = node.input[0]
             if name in first:
                 nodes.append(first.pop(name))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from models.analyse import Analyser
-from models.encoder import FILES, ModelError
+from models.encoder import FILES, SHIPPED, ModelError
+from models.memory import FLOOR, Vote
 from models.records import Document
 
 NOW = datetime(2026, 7, 1, 9, 30, tzinfo=UTC)
@@ -161,9 +164,60 @@ def test_pages_of_mentions(analyser: Analyser) -> None:
     assert {m.name: m.page for m in found.mentions} == {"三七互娱": 1, "吉比特": 2}
 
 
+def test_the_labelled_texts_most_like_a_text_have_a_say(analyser: Analyser, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = Document(
+        id="v", source="test", kind="wire", title="公司召开会议讨论安排", body="会议讨论了安排。",
+        published_at=NOW, fetched_at=NOW,
+    )  # fmt: skip
+    monkeypatch.setattr(analyser, "calibration", replace(analyser.calibration, threshold=0.0))
+    ids = analyser.taxonomy.ids
+
+    def voted(theme: str, tone: int) -> tuple[float, float]:
+        vote = Vote(np.array([float(name == theme) for name in ids]), np.log(np.eye(3)[tone] + FLOOR))
+        monkeypatch.setattr(analyser._memory, "votes", lambda embeddings: [vote for _ in embeddings])
+        (found,) = analyser.analyse([document])
+        return {t.theme: t.score for t in found.themes}["game"], found.sentiment.score
+
+    (for_game, low), (against, high) = voted("game", 0), voted("film_tv", 2)
+    assert for_game > 2 * against and low < high
+
+
 def test_wrong_weights_are_named_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"model\.path"):
         Analyser.load("/no/such/folder")
     folder = str(tmp_path)
     with pytest.raises(ModelError, match=FILES[0]):
         Analyser.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("heads.npz", b"not a zip"),
+        ("ngrams.npz", b""),
+        ("memory.npz", (SHIPPED / "heads.npz").read_bytes()),
+        ("model.json", b"{"),
+        ("model.json", b'{"themes": {"of another version": 1}}'),
+        ("model.json", b'{"blends": {"news": {"deep": 1}}}'),
+        ("encoder.onnx", b"\x00"),
+    ],
+)
+def test_a_damaged_part_of_the_weights_is_named(tmp_path: Path, file: str, content: bytes) -> None:
+    for name in FILES:
+        (tmp_path / name).symlink_to(SHIPPED / name)
+    (tmp_path / file).unlink()
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(ModelError, match=file):
+        Analyser.load(str(tmp_path), 1)
+
+
+def test_parts_of_different_weights_are_told_before_a_text_is_read(tmp_path: Path) -> None:
+    for name in FILES:
+        (tmp_path / name).symlink_to(SHIPPED / name)
+    (tmp_path / "memory.npz").unlink()
+    np.savez(
+        tmp_path / "memory.npz", centre=np.zeros(8), project=np.eye(8), vectors=np.zeros((1, 8), np.int8),
+        themes=np.zeros((1, 11), bool), tones=np.zeros(1, np.int8),
+    )  # fmt: skip
+    with pytest.raises(ModelError, match="different weights"):
+        Analyser.load(str(tmp_path), 1)

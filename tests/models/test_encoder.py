@@ -94,8 +94,9 @@ def test_a_blend_adds_up_both_parts() -> None:
     assert Blend()(log_p, np.array([5.0, 0, 0])) == pytest.approx([0.1, 0.2, 0.7])
     assert Blend(wide=1.0)(log_p, np.array([5.0, 0, 0])).argmax() == 0
     assert Blend(deep=0.3)(log_p, np.zeros(3)).max() < 0.7
-    blends = Blends.of({"news": {"deep": 2, "wide": 1, "bias": [0, 1, 0]}})
-    assert blends.news == Blend(2, 1, (0, 1, 0)) and blends.post == Blend()
+    assert Blend(memory=2.0)(log_p, np.zeros(3), np.array([0.0, -4.0, -4.0])).argmax() == 0
+    blends = Blends.of({"news": {"deep": 2, "wide": 1, "bias": [0, 1, 0], "memory": 0.5}})
+    assert blends.news == Blend(2, 1, (0, 1, 0), 0.5) and blends.post == Blend()
 
 
 def test_ngrams_tell_the_title_apart_and_hide_the_name() -> None:

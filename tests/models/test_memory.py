@@ -7,9 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.memory import FLOOR, NEIGHBOURS, ROWS, Memory
-
-UNKNOWN = 3
+from models.memory import FLOOR, NEIGHBOURS, ROWS, UNKNOWN, Memory
 
 
 def memory(path: Path, vectors: np.ndarray, themes: np.ndarray, tones: np.ndarray) -> Memory:
@@ -61,3 +59,8 @@ def test_an_empty_memory_and_no_texts_say_nothing(groups: Memory, tmp_path: Path
     assert not vote.themes.any() and np.ptp(vote.tone) == 0
     (still,) = groups.votes([np.full(4, 0.5)])  # the centre itself: no direction
     assert np.isfinite(still.themes).all() and np.isfinite(still.tone).all()
+
+
+def test_arrays_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="lengths"):
+        memory(tmp_path / "memory.npz", np.eye(3), np.zeros((2, 2), bool), np.zeros(3))

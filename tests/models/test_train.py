@@ -78,6 +78,9 @@ def test_one_command_gives_weights_that_read(base: Path, tmp_path: Path) -> None
     weights = tmp_path / "a" / "weights"
     description = json.loads((weights / "model.json").read_text())
     assert set(description["blends"]) == {"post", "news", "toward"}
+    assert "memory" in description["blends"]["news"] and "memory" in description["themes"]
+    with np.load(weights / "memory.npz") as stored:
+        assert stored["vectors"].shape[0] == len(stored["themes"]) == len(stored["tones"]) > 5
     assert {"model", "title", "bias", "threshold"} <= set(description["themes"])
     document = Document(
         id="1", source="t", kind="wire", title="公司公告游戏上线", body="", published_at=NOW, fetched_at=NOW
