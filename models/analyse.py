@@ -13,7 +13,6 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -23,7 +22,7 @@ import msgspec
 import numpy as np
 
 from models.blend import Blends
-from models.encoder import Encoder, ModelError, weights_folder
+from models.encoder import REMEDY, Encoder, ModelError, weights_folder
 from models.heads import Heads, Scores
 from models.linking.context import decided, questions
 from models.linking.records import LinkResult
@@ -31,7 +30,7 @@ from models.memory import Memory
 from models.ngrams import Ngrams, around
 from models.reading import LONG, TITLE, plain, read
 from models.records import Analysis, Document, Field, Kind, Mention, Span, ThemeScore, Versions
-from models.securities import load as load_securities
+from models.securities import names
 from models.sentiment import sentiment, with_rule
 from models.sentiment_rules import title_rule
 from models.targets import (
@@ -52,9 +51,7 @@ from models.user_themes import Likeness, UserThemes
 
 TITLE_SCAN = 1000  # characters of a title searched for cues
 CUE_SCAN = 60_000  # characters of a body searched for cues
-_REMEDY = "make the weights again, or leave model.path empty for the shipped ones"
 UNREAD = 0.5  # share of the document's tone that a company outside every window takes
-
 
 Part = TypeVar("Part")
 
@@ -125,19 +122,17 @@ class Analyser:
         ngrams = _part(Ngrams, folder / "ngrams.npz")
         memory = _part(Memory, folder / "memory.npz")
         try:
-            calibration, blends = (
-                Calibration.of(description.get("themes", {})),
-                Blends.of(description.get("blends", {})),
-            )
+            calibration = Calibration.of(description.get("themes", {}))
+            blends = Blends.of(description.get("blends", {}))
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"model {folder / 'model.json'} is of another version ({error}): {_REMEDY}") from error
+            raise ModelError(f"model {folder / 'model.json'} is of another version ({error}): {REMEDY}") from error
         analyser = cls(encoder, heads, ngrams, memory, taxonomy, calibration, blends, linker, versions, clock)
         try:
             (vote,) = memory.votes(list(analyser.embed(["公司"])))
             if len(vote.themes) != len(taxonomy.ids):
                 raise ValueError(f"a memory of {len(vote.themes)} themes for {len(taxonomy.ids)}")
         except (KeyError, ValueError) as error:
-            raise ModelError(f"model {folder} holds parts of different weights ({error}): {_REMEDY}") from error
+            raise ModelError(f"model {folder} holds parts of different weights ({error}): {REMEDY}") from error
         analyser.company_threshold = description.get("company", {}).get("threshold")
         if user_themes:
             analyser.follow(Path(user_themes), Likeness.of(description.get("likeness", {})))
@@ -177,7 +172,7 @@ class Analyser:
         dated = document.published_at != document.fetched_at  # else it had no time of its own: names of any time count
         day = document.published_at if dated else None
         found = self._linker.link(document.title, document.body, kind=document.kind, published_at=day)
-        links, asked = found.links, () if self.company_threshold is None else questions(found, _names())
+        links, asked = found.links, () if self.company_threshold is None else questions(found, names())
         cues = {"title": self.taxonomy.find(title[:TITLE_SCAN]), "body": self.taxonomy.find(body[:CUE_SCAN])}
         spans = [Span(link.field, link.start, link.end) for link in first_of_each((*links, *asked))]
         spans += [Span("body", cue.start, cue.end) for cue in first_cues(cues["body"])] if len(body) > LONG else []
@@ -283,17 +278,12 @@ def _part(kind: Callable[[Path], Part], path: Path) -> Part:
     try:
         return kind(path)
     except (OSError, ValueError, KeyError, EOFError, IndexError, BadZipFile, zlib.error) as error:
-        raise ModelError(f"model {path} can't be read ({error}): {_REMEDY}") from error
+        raise ModelError(f"model {path} can't be read ({error}): {REMEDY}") from error
 
 
 def _description(folder: Path) -> dict[str, Any]:
     try:
         found = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"model {folder / 'model.json'} can't be read ({error}): {_REMEDY}") from error
+        raise ModelError(f"model {folder / 'model.json'} can't be read ({error}): {REMEDY}") from error
     return dict(found)
-
-
-@lru_cache(maxsize=1)
-def _names() -> dict[str, str]:
-    return {security.code: security.name for security in load_securities()}

@@ -23,6 +23,7 @@ from models.tokens import Encoded, Tokens
 
 SHIPPED = Path(__file__).with_name("weights")
 FILES = ("encoder.onnx", "heads.npz", "ngrams.npz", "memory.npz", "tokenizer.json", "config.json", "model.json")
+REMEDY = "make the weights again (`python -m models.train`), or leave model.path empty for the shipped ones"
 # ONNX Runtime's errors share no base class of their own.
 _ONNX_ERRORS: tuple[type[Exception], ...] = (
     RuntimeError,
@@ -47,10 +48,7 @@ def weights_folder(path: str) -> Path:
             f"{folder} --data DIR --out OUT`, then use OUT/weights (needs PyTorch: the extra `train`)"
         )
     if missing:
-        raise ModelError(
-            f"model {folder} lacks {', '.join(missing)}: make the weights again (`python -m models.train`), or leave "
-            "model.path empty for the shipped ones"
-        )
+        raise ModelError(f"model {folder} lacks {', '.join(missing)}: {REMEDY}")
     return folder
 
 

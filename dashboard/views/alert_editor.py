@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, get_args
 
 import msgspec
@@ -17,7 +16,7 @@ from dashboard.queries import documents
 from dashboard.safe import html, label, plain
 from dashboard.text import LANGUAGES, language, moment, say, theme_ids, theme_name
 from models.records import Kind
-from models.securities import load as load_securities
+from models.securities import names as listed
 from models.trading import SHANGHAI
 from stream.alerts.channels import ChannelBook, Safe
 from stream.alerts.rules import COUNTED, WATCHES
@@ -174,16 +173,9 @@ def store(given: list[Subscription], me: str) -> list[Stored]:
     return book.save(subscriptions.own(given, book.all(), me), by=me)
 
 
-@cache
-def _listed() -> dict[str, str]:
-    """Short names of all securities by code: an alert may wait for one that no document has named yet."""
-    return {security.code: security.name for security in load_securities()}
-
-
 def _form(base: Subscription | None, id_: str) -> dict[str, Any]:
     """The common keys as widgets; gives their values."""
     old = subscriptions.fields(base)
-    names = {code: code for code in old.get("security", [])} | frame.names() | _listed()
     made: dict[str, Any] = {
         "name": st.text_input(say("name"), old["name"], max_chars=100, key=f"name-{id_}"),
         "rule": st.selectbox(
@@ -205,10 +197,13 @@ def _form(base: Subscription | None, id_: str) -> dict[str, Any]:
             key=f"{field}-{id_}",
         )
 
-    def company(code: str) -> str:
-        return f"{plain(names[code], 16)} {code}" if names.get(code, code) != code else plain(code, 20)
-
     if made["rule"] not in ("silent", "trouble"):
+        # all that are listed, the most mentioned first: an alert may wait for one that no document has named yet
+        names = {code: code for code in old.get("security", [])} | frame.names() | listed()
+
+        def company(code: str) -> str:
+            return f"{plain(names[code], 16)} {code}" if names.get(code, code) != code else plain(code, 20)
+
         left, right = st.columns(2)
         with left:
             several("theme", theme_ids(), theme_name)

@@ -7,6 +7,6 @@ changes with its content and is stamped into every analysis.
 
 from __future__ import annotations
 
-from models.securities.table import DatedName, SecuritiesError, SecuritiesTable, Security, load, normal_code
+from models.securities.table import DatedName, SecuritiesError, SecuritiesTable, Security, load, names, normal_code
 
-__all__ = ["DatedName", "SecuritiesError", "SecuritiesTable", "Security", "load", "normal_code"]
+__all__ = ["DatedName", "SecuritiesError", "SecuritiesTable", "Security", "load", "names", "normal_code"]

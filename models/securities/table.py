@@ -129,6 +129,12 @@ def load() -> SecuritiesTable:
     return read(DATA)
 
 
+@lru_cache(maxsize=1)
+def names() -> dict[str, str]:
+    """Short name by code, of all securities in the table in use."""
+    return {security.code: security.name for security in load()}
+
+
 def _rows(path: Path, digest: hashlib.blake2b) -> Iterator[dict[str, str]]:
     content = path.read_bytes()
     digest.update(content)

@@ -178,7 +178,7 @@ def main() -> None:
     sizing = prepare(random.Random(0).sample(made, min(SIZED, len(made))), tokens, random.Random(0))
     about = {"layers": args.layers, "seed": args.seed, "examples": seen}
     export(network, folder, weights, [item.ids for item in sizing], about)
-    remember(weights, [] if "silver" in args.without else own_sets.silver(args.labels, args.data)[0])
+    remember(weights, list({example.key: example for example in made if example.source == "silver"}.values()))
     print(json.dumps({"calibrated": calibrate(weights, args.data, args.labels)}, ensure_ascii=False), flush=True)
 
 

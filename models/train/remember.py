@@ -9,7 +9,7 @@ import numpy as np
 
 from models.analyse import Analyser
 from models.evaluate.predict import GivenLinks
-from models.memory import UNKNOWN, unit
+from models.memory import UNKNOWN
 from models.themes import built_in
 from models.train.calibrate import readings
 from models.train.examples import Example
@@ -42,7 +42,7 @@ def remember(folder: Path, examples: Sequence[Example]) -> None:
     centre = embeddings.mean(0)
     _, size, directions = np.linalg.svd(embeddings - centre, full_matrices=False)
     project = (directions[:kept] / np.sqrt(size[:kept, None].clip(1e-6))).T
-    vectors = unit((embeddings - centre) @ project)
+    vectors = (embeddings - centre) @ project
     np.savez_compressed(
         path,
         centre=centre.astype(np.float32),

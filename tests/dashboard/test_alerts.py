@@ -176,13 +176,18 @@ def test_the_list_leads_to_a_subscription_with_its_firings(page: Page, server_si
         fits_a_phone(page)
 
 
+def begun(page: Page, site: Site, name: str) -> None:
+    """A new subscription's form, its name filled in."""
+    opened(page, site, "alerts?id=new")
+    page.get_by_label("名称").fill(name)
+    page.get_by_label("名称").press("Enter")
+    settle(page)
+
+
 @pytest.mark.browser
 def test_a_subscription_is_made_in_the_form_and_looked_back_on(page: Page, server_site: tuple[Client, Site]) -> None:
     client, site = server_site
-    opened(page, site, "alerts?id=new")
-    page.get_by_label("名称").fill("游戏消息")
-    page.get_by_label("名称").press("Enter")
-    settle(page)
+    begun(page, site, "游戏消息")
     page.get_by_role("button", name="保存").first.click()
     expect(page.locator(".st-key-panel-wrong")).to_contain_text("when")
     theme = page.get_by_label("题材")
@@ -201,10 +206,7 @@ def test_a_subscription_is_made_in_the_form_and_looked_back_on(page: Page, serve
 @pytest.mark.browser
 def test_a_company_that_no_document_has_named_can_be_watched(page: Page, server_site: tuple[Client, Site]) -> None:
     client, site = server_site
-    opened(page, site, "alerts?id=new")
-    page.get_by_label("名称").fill("等茅台")
-    page.get_by_label("名称").press("Enter")
-    settle(page)
+    begun(page, site, "等茅台")
     box = page.get_by_role("combobox", name="证券")
     box.fill("没有*这家*公司")
     box.press("Enter")
