@@ -25,7 +25,7 @@ from models.themes import built_in
 from models.tokens import Tokens
 from models.train import guesses, own_sets, templates, theme_templates, tone_sets, weak_sets
 from models.train.calibrate import calibrate
-from models.train.examples import Example, jsonl
+from models.train.examples import OWN, Example, jsonl
 from models.train.export import export
 from models.train.fit import Plan, batches, fit, prepare
 from models.train.network import Network, load_encoder
@@ -74,6 +74,7 @@ def gather(data: Path, rng: random.Random, stage: Stage, labels: Path, start: Pa
     made += weak_sets.word_or_company(data, rng, int(1500 * scale))
     made += templates.examples(names, ambiguous, rng, int(3000 * scale))
     made += theme_templates.examples(names, rng, int(150 * scale))
+    made += own_sets.written(labels.with_name("written.jsonl")) * stage.copies
     if start:
         held = {row["ref"] for row in jsonl(GOLD)}
         made += guesses.examples(start, data, skip | held, rng, int(GUESSED * scale), torch.get_num_threads())
@@ -178,7 +179,7 @@ def main() -> None:
     sizing = prepare(random.Random(0).sample(made, min(SIZED, len(made))), tokens, random.Random(0))
     about = {"layers": args.layers, "seed": args.seed, "examples": seen}
     export(network, folder, weights, [item.ids for item in sizing], about)
-    remember(weights, list({example.key: example for example in made if example.source == "silver"}.values()))
+    remember(weights, list({example.key: example for example in made if example.source in OWN}.values()))
     print(json.dumps({"calibrated": calibrate(weights, args.data, args.labels)}, ensure_ascii=False), flush=True)
 
 

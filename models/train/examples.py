@@ -20,6 +20,7 @@ from models.themes import built_in
 
 NEGATIVE, NEUTRAL, POSITIVE, ALL = 1, 2, 4, 7
 POST, NEWS = 0, 1
+OWN = ("silver", "written")  # sources labelled by us
 TONES = {"negative": NEGATIVE, "neutral": NEUTRAL, "positive": POSITIVE}
 
 

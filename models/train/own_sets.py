@@ -31,6 +31,18 @@ def gold(path: Path, data: Path) -> list[Example]:
     return _own(path, data)["gold"]
 
 
+def written(path: Path) -> list[Example]:
+    """News that we wrote ourselves: what no labelled text tells of companies, works and the borders of themes."""
+    ids = built_in().ids
+    return [
+        Example(
+            "written", f"written:{number}", row["title"], row["body"], NEWS,
+            themes={i: int(name in row["themes"]) for i, name in enumerate(ids)}, embed=True,
+        )
+        for number, row in enumerate(jsonl(path) if path.exists() else ())
+    ]  # fmt: skip
+
+
 def _own(path: Path, data: Path) -> dict[str, list[Example]]:
     """Our own labels by split: `ref` names a text of the data folder; those whose text isn't there are left out."""
     rows = {row["ref"]: row for row in jsonl(path)} if path.exists() else {}

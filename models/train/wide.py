@@ -13,7 +13,7 @@ from models.ngrams import SIZE, around, features
 from models.reading import plain, read
 from models.records import Span
 from models.themes import built_in
-from models.train.examples import ALL, NEGATIVE, NEUTRAL, NEWS, POSITIVE, POST, Example, without_cues
+from models.train.examples import ALL, NEGATIVE, NEUTRAL, NEWS, OWN, POSITIVE, POST, Example, without_cues
 
 CLASS = {NEGATIVE: 0, NEUTRAL: 1, POSITIVE: 2}
 Text = tuple[str, str]
@@ -60,13 +60,13 @@ def _three(example: Example) -> bool:
 
 
 def fit_wide(examples: Sequence[Example], path: Path) -> None:
-    """Fit all heads and write them. Examples labelled by hand count four times the others.
+    """Fit all heads and write them. Examples labelled by us count four times the others.
 
     For the themes each text that has one is read a second time with its cues overwritten.
     """
 
     def weight(e: Example) -> float:
-        return 4.0 if e.source == "silver" else e.weight
+        return 4.0 if e.source in OWN else e.weight
 
     unique = list({(e.source, e.key): e for e in examples}.values())
     texts = [document_text(e) for e in unique]

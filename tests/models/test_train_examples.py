@@ -12,7 +12,7 @@ from models.evaluate import metrics
 from models.evaluate.sets import DataError, load
 from models.themes import built_in
 from models.train import own_sets, templates, theme_templates, tone_sets, weak_sets
-from models.train.examples import NEGATIVE, NEUTRAL, NEWS, POSITIVE, Example, Label, without_cues
+from models.train.examples import NEGATIVE, NEUTRAL, NEWS, POSITIVE, Example, Label, jsonl, without_cues
 from tests.models.label_sets import write_label_sets
 
 
@@ -98,6 +98,24 @@ def test_own_labels_join_their_texts(data: Path, tmp_path: Path) -> None:
     assert [e.body for e in dev[1:]] == ["公司甲将与公司乙合并", "二"]
     assert train[0].themes[built_in().ids.index("game")] == 1 and sum(train[0].themes.values()) == 1
     assert train[0].targets[0].tone == Label(POSITIVE)
+
+
+def test_written_news_has_all_its_themes_and_no_tone(tmp_path: Path) -> None:
+    path = tmp_path / "written.jsonl"
+    path.write_text(json.dumps({"title": "新作公测", "body": "", "themes": ["game", "ip"]}), encoding="utf-8")
+    (example,) = own_sets.written(path)
+    ids = built_in().ids
+    assert [ids[k] for k, v in example.themes.items() if v] == [name for name in ids if name in ("game", "ip")]
+    assert set(example.themes) == set(range(len(ids))) and example.tone is None
+    assert own_sets.written(tmp_path / "none.jsonl") == []
+
+
+def test_shipped_written_news_is_labelled_by_known_themes_and_told_once() -> None:
+    path = Path(own_sets.__file__).with_name("labels") / "written.jsonl"
+    rows = jsonl(path)
+    assert len(rows) > 7000 and {theme for row in rows for theme in row["themes"]} == set(built_in().ids)
+    assert len({(row["title"], row["body"]) for row in rows}) == len(rows)
+    assert all(row["title"] or row["body"] for row in rows)
 
 
 def test_templates_name_their_companies() -> None:
