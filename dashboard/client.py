@@ -19,7 +19,7 @@ from typing import Any, Literal
 import clickhouse_connect
 import pandas as pd
 import streamlit as st
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, NotSupportedError
 
 from dashboard.query import SETTINGS, Query
 from deploy.settings import Settings, clickhouse_arguments, load, redact
@@ -73,6 +73,8 @@ def _client(url: str) -> Any:
 def explain(error: Exception) -> StoreError:
     """The error that a page can show for one of the client's."""
     text = " ".join(str(error).split())
+    if isinstance(error, NotSupportedError):  # the client's own word, of types that it can't read
+        return StoreError("refused", text)
     found = _CODE.search(text)
     if not found:
         return StoreError("away", f"{redact(settings().clickhouse_url(writer=False))}: {text[:300]}")
@@ -96,10 +98,18 @@ def run(query: Query, settings: dict[str, Any] | None = None) -> pd.DataFrame:
     arguments = {"parameters": query.parameters, "settings": SETTINGS | (settings or {})}
     with explained():
         frame: pd.DataFrame = client().query_df(query.sql, **arguments)
-        if frame.empty:  # keep the columns, which a data frame of no rows comes without
-            columns = client().query(f"DESCRIBE ({query.sql})", **arguments).result_rows
-            frame = pd.DataFrame(columns=[row[0] for row in columns])
-    return frame
+    return pd.DataFrame(columns=_columns(query, arguments)) if frame.empty else frame
+
+
+def _columns(query: Query, arguments: dict[str, Any]) -> list[str]:
+    """Those of an answer without rows, which comes without them; none of what can't be described, such as SHOW."""
+    try:
+        with explained():  # on lines of its own: the statement may end in a comment
+            return [row[0] for row in client().query(f"DESCRIBE (\n{query.sql}\n)", **arguments).result_rows]
+    except StoreError as error:
+        if error.kind != "refused":
+            raise
+        return []
 
 
 @st.cache_data(ttl=20, max_entries=500, show_spinner=False)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -25,6 +25,7 @@ from models.trading import SHANGHAI, midnight
 from stream.queries import MINUTE_DAYS
 
 LOG = logging.getLogger(__name__)
+T = TypeVar("T")
 BUSY = 25  # documents that make a window worth starting with
 
 
@@ -150,6 +151,19 @@ client.CACHES.append(_new_names)
 def _by_code(query: Query) -> dict[str, str]:
     frame = client.run(query)
     return dict(zip(frame["code"].tolist(), frame["name"].tolist(), strict=True))
+
+
+def kept(key: str, fresh: Callable[[], T]) -> tuple[T | None, str]:
+    """What a fragment shows: what `fresh` reads, or what it read last, with a word on it, while the store is away.
+
+    Errors in a fragment don't come to `guarded`, as Streamlit shows them itself: a page that should wait for the store
+    reads outside of its fragments first.
+    """
+    try:
+        found = st.session_state[key] = fresh()
+        return found, ""
+    except StoreError:
+        return st.session_state.get(key), say("reconnecting")
 
 
 def guarded(page: Callable[[], None]) -> None:

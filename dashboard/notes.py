@@ -22,8 +22,9 @@ from dashboard.safe import plain
 from dashboard.scope import DAY, Scope
 from dashboard.text import moment, say
 from models.trading import SHANGHAI
+from stream.alerts.rules import SECURITY
 
-KEYS = {"theme": re.compile(r"[a-z][a-z0-9_]{0,39}"), "security": re.compile(r"\d{6}\.[A-Z]{2}")}
+KEYS = {"theme": re.compile(r"[a-z][a-z0-9_]{0,39}"), "security": SECURITY}
 YEARS = range(1990, 2100)
 LONGEST = 200  # characters
 BRIEF = 40  # of them on the chart; the list has them all

@@ -100,14 +100,15 @@ def weeks(first: datetime, newest: datetime) -> list[str]:
     return [w for w in found if bounds(w)[1] > first]
 
 
-def digest(week: str, first: datetime, names: dict[str, str], read: Read, language: str) -> Digest:
-    """The digest of a week against the one before it, if the data, which begin at `first`, reach back so far.
+def digest(week: str, first: datetime, newest: datetime, names: dict[str, str], read: Read, language: str) -> Digest:
+    """The digest of a week against the one before it, if the data, of `first` to `newest`, reach back so far; one that
+    still runs against as much of the one before.
 
     `names` are the securities' by code; `language` is zh or en. Raises ValueError for what is no week.
     """
     start, end = bounds(week)
     week = week_of(start)
-    scope = Scope(start, end, "custom", "raw")
+    scope = Scope(start, min(end, newest + timedelta(seconds=1)), "custom", "raw")
     previous = scope.usual_windows(first)[:1]
     head, told = read(overview.headline(scope, previous)), read(overview.movers(scope))
     before = read(overview.before(scope, list(told["code"]), previous))
@@ -120,7 +121,7 @@ def digest(week: str, first: datetime, names: dict[str, str], read: Read, langua
             intro=say(
                 "weekly_intro",
                 start=f"{start:%Y-%m-%d}",
-                end=f"{end - timedelta(days=1):%Y-%m-%d}",
+                end=f"{scope.end - timedelta(seconds=1):%Y-%m-%d}",
                 n=number(total.count),
                 tone=score(baseline.now(head, "tone")),
             ),

@@ -9,12 +9,12 @@ from typing import Any
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard import blocks, charts, client, editing, lists
-from dashboard.client import read, rows
+from dashboard import blocks, charts, client, editing, frame, lists
+from dashboard.client import StoreError, read, rows
 from dashboard.panel import panel
 from dashboard.queries import system as sql
 from dashboard.replays import Letters, ask
-from dashboard.safe import html, join, plain
+from dashboard.safe import html, join, label, plain
 from dashboard.text import moment, number, say
 from models.trading import SHANGHAI
 
@@ -28,20 +28,26 @@ def section() -> None:
     table = read(query)
     note = say("dead_note") if editing.store() is not None else say("dead_elsewhere")
     charts.head(say("dead_letters"), query, table, "dead", note)
+    _letters(lists.more("dead", SHOWN))  # before its fragment: see `frame.kept`
     _groups()
 
 
 @st.fragment(run_every=SECONDS)
 def _groups() -> None:
-    """The groups and the requests, kept fresh: a request's outcome is seen as it comes."""
+    """The groups and the requests, kept fresh: a request's outcome is seen as it comes. The store going away for a
+    moment leaves what is shown."""
     limit = lists.more("dead", SHOWN)
-    groups = rows(read(sql.dead_groups(limit), fresh=True))
-    requests = rows(read(sql.replays(), fresh=True))
+    shown, note = frame.kept("dead", lambda: _letters(limit))
+    if note:
+        panel(html('<div class="fx-soft">{t}</div>', t=note), "dead-note")
+    if shown is None:
+        return
+    groups, requests, known = shown
     now = datetime.now(SHANGHAI)
     if not groups:
         panel(html('<div class="fx-box fx-ok">✓ {t}</div>', t=say("no_dead")), "dead-none")
     examples = defaultdict(list)
-    for row in rows(read(sql.dead_examples())):
+    for row in known:
         examples[_key(row)].append(row)
     waiting = {(r["stage"], r["source"], r["reason"]) for r in requests if not r["outcome"]}
     for row in groups:
@@ -50,6 +56,12 @@ def _groups() -> None:
     if requests:
         items = join(_request(row, now) for row in requests)
         panel(html('<div class="fx-box">{h}{i}</div>', h=blocks.heading(say("replays")), i=items), "replays")
+
+
+def _letters(limit: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Groups, requests and examples."""
+    groups, requests = (rows(read(query, fresh=True)) for query in (sql.dead_groups(limit), sql.replays()))
+    return groups, requests, rows(read(sql.dead_examples()))
 
 
 def _key(row: dict[str, Any]) -> tuple[str, str, str]:
@@ -74,9 +86,9 @@ def _group(row: dict[str, Any], examples: list[dict[str, Any]], now: datetime, *
         )
         panel(html("{h}{e}", h=head, e=join(_example(one, now) for one in examples)), f"dead-{name}")
         if row["open"] and editing.store() is not None:
-            label = say("replay_waiting") if waiting else say("replay_n", n=number(row["open"]))
+            said = say("replay_waiting") if waiting else say("replay_n", n=number(row["open"]))
             icon, help_ = ":material/replay:", say("replay_help")
-            if st.button(label, icon=icon, help=help_, disabled=waiting, key=f"replay-{name}"):
+            if st.button(said, icon=icon, help=help_, disabled=waiting, key=f"replay-{name}"):
                 _ask(letters)
 
 
@@ -124,8 +136,12 @@ def _ask(letters: Letters) -> None:
     store = editing.store()
     if store is None:
         return
-    with client.explained():
-        ask(store, letters, editing.reader())
+    try:
+        with client.explained():
+            ask(store, letters, editing.reader())
+    except StoreError as error:
+        st.toast(label(error, 200), icon=":material/error:")
+        return
     st.toast(say("replay_asked"), icon=":material/replay:")
     client.forget()
     st.rerun()

@@ -10,7 +10,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard import baseline, blocks, charts, frame, look
-from dashboard.client import StoreError, ahead, read, rows
+from dashboard.client import ahead, read, rows
 from dashboard.panel import link, panel
 from dashboard.queries import overview as sql
 from dashboard.query import clock
@@ -185,16 +185,10 @@ def _mover(row: dict[str, Any], names: dict[str, str], top: float, comparable: b
 @st.fragment(run_every=FEED_SECONDS)
 def _feed() -> None:
     """The newest documents, refreshed by themselves; the store going away for a moment leaves what is shown."""
-    shown = st.session_state.get("feed", ([], {}))
-    try:
-        found = read(sql.feed("", amended=_amended(shown[0])), fresh=True)
-        shown = st.session_state["feed"] = rows(found), frame.names()
-        note = ""
-    except StoreError:
-        note = say("reconnecting")
-    documents, names = shown
-    if not documents:
+    shown, note = frame.kept("feed", _newest)
+    if not shown or not shown[0]:
         return
+    documents, names = shown
     now = documents[0]["published_at"]
     items = join(
         blocks.item(row, names, now, plain(row["lead"], 80) if len(str(row["title"])) < 18 else "") for row in documents
@@ -212,6 +206,11 @@ def _feed() -> None:
     )
 
 
+def _newest() -> tuple[list[dict[str, Any]], dict[str, str]]:
+    shown, _ = st.session_state.get("feed", ([], {}))
+    return rows(read(sql.feed("", amended=_amended(shown)), fresh=True)), frame.names()
+
+
 def _amended(shown: list[dict[str, Any]]) -> bool:
     """Whether a document in the feed may have been corrected, given what it showed last: it only moves on."""
     corrected = frame.corrected()
@@ -224,10 +223,10 @@ def _sources(view: frame.View) -> None:
     query = sql.sources(view.scope)
     table = read(query)
     charts.head(say("source_state"), query, table, "sources")
-    now = view.newest
+    now = min(view.newest, view.scope.end)  # of a past window: as fresh as then, and nothing of today's checks
     parts = []
     for row in rows(table):
-        state = source_state(row, now)
+        state = "error" if row["state"] == "failing" and now == view.newest else source_state(row, now)
         css = {"ok": "fx-ok", "late": "fx-warn"}.get(state, "fx-bad")
         shape = {"ok": "●", "late": "◐", "silent": "○", "error": "✕"}[state]
         parts.append(
@@ -247,9 +246,7 @@ def _sources(view: frame.View) -> None:
 
 
 def source_state(row: dict[str, Any], now: datetime) -> str:
-    """ok, late (five usual gaps and ten minutes), silent (twenty and an hour) or error."""
-    if row["state"] == "error":
-        return "error"
+    """ok, late (five usual gaps and ten minutes) or silent (twenty and an hour)."""
     age = (now - row["newest"]).total_seconds()
     gap = float(row["usual_gap"])
     if age > max(20 * gap, 3600):

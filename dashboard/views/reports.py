@@ -16,7 +16,6 @@ from dashboard.safe import html, join, plain
 from dashboard.scope import Scope
 from dashboard.text import language, moment, number, say
 from dashboard.weekly_pdf import pdf
-from models.trading import SHANGHAI
 
 ACTIONS = {"上调": ("fx-up", "▲"), "下调": ("fx-down", "▼"), "首次": ("fx-flat", "★"), "维持": ("fx-flat", "■")}
 
@@ -149,7 +148,7 @@ def _weekly(view: frame.View) -> None:
             width=280,
         )
         digest = weekly.digest(
-            str(week or weeks[0]), view.first.astimezone(SHANGHAI), frame.names(), lambda q: read(q), language()
+            str(week or weeks[0]), view.first, view.newest, frame.names(), lambda q: read(q), language()
         )
         st.download_button(
             say("download_html"),

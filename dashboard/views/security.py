@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import baseline, blocks, charts, frame, lists, picker, state
 from dashboard.client import ahead, read, rows
@@ -72,12 +73,15 @@ def _summary(view: frame.View, code: str, names: dict[str, str], back: list[int]
     scope = view.scope
     head, life = read(sql.headline(scope, code)), rows(read(sql.life(view.whole, code)))[0]
     surfaces = [plain(s, 12) for s in life["surfaces"] if s != names.get(code)]
+    first: Markup | str = ""
+    if life["first_id"]:  # none where all that named it was corrected
+        first = link("document", say("first_seen", at=moment(life["first"], scope.end)), id=life["first_id"])
     intro = html(
         '<div class="fx-summary"><b>{name}</b> <small>{code}</small><small>{first}</small><small>{n}</small>'
         "<small>{also}</small></div>",
         name=plain(names.get(code, code)),
         code=code,
-        first=link("document", say("first_seen", at=moment(life["first"], scope.end)), id=life["first_id"]),
+        first=first,
         n=say("ever", n=number(life["n"])),
         also=say("also_written", names=say("and").join(surfaces)) if surfaces else "",
     )

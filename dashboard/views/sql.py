@@ -6,8 +6,10 @@ import io
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import streamlit as st
+from pyarrow import ArrowException
 
 from dashboard import blocks, charts
 from dashboard.client import StoreError, client, read, rows, run
@@ -105,7 +107,7 @@ def _answer(text: str) -> None:
         )
         st.download_button(
             "Parquet",
-            _parquet(table),
+            lambda: _parquet(table),
             "fengxiang.parquet",
             "application/vnd.apache.parquet",
             icon=":material/download:",
@@ -116,13 +118,29 @@ def _answer(text: str) -> None:
 
 @st.cache_data(ttl=60, max_entries=30, show_spinner=False)
 def _ask(text: str) -> pd.DataFrame:
-    return run(Query(text.strip().rstrip(";"), {}), settings=_allowed(LIMITS))
+    return _storable(run(Query(text.strip().rstrip(";"), {}), settings=_allowed(LIMITS)))
 
 
 def _allowed(limits: dict[str, Any]) -> dict[str, Any]:
     """The limits that this user may set: a strictly read-only user keeps the server's own."""
     known = client().server_settings
     return {k: v for k, v in limits.items() if k in known and not known[k].readonly}
+
+
+def _storable(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with columns as text that Arrow has no type for, and so neither Parquet nor the browser: tuples of
+    several types, addresses, integers of more than 64 bits."""
+    return pd.DataFrame({name: _stored(column) for name, column in table.items()})
+
+
+def _stored(column: pd.Series[Any]) -> pd.Series[Any]:
+    if column.dtype == object:
+        try:
+            _parquet(column.to_frame())
+        except (ArrowException, OverflowError):
+            with np.printoptions(legacy="1.25"):  # 3, not np.uint64(3)
+                return column.map(str, na_action="ignore")
+    return column
 
 
 def _parquet(table: pd.DataFrame) -> bytes:
@@ -144,7 +162,8 @@ def _chart(table: pd.DataFrame) -> None:
             colour = st.selectbox(
                 say("colour_by"), [None, *others], format_func=lambda c: c or "—", key="chart_c", width=200
             )
-        data = table.head(5000).rename(columns={x: "x_", y: "y_"} | ({colour: "c_"} if colour and colour != x else {}))
+        shown = table.head(5000)
+        data = shown.assign(x_=shown[x], y_=shown[y], **({"c_": shown[colour]} if colour and colour != x else {}))
         temporal = pd.api.types.is_datetime64_any_dtype(data["x_"]) or (
             len(data) and hasattr(data["x_"].iloc[0], "isoformat")
         )

@@ -10,7 +10,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard import blocks, charts, lists
+from dashboard import blocks, charts, frame, lists
 from dashboard.client import client, read, rows
 from dashboard.feedback import examples
 from dashboard.panel import panel
@@ -26,6 +26,7 @@ FEW = 1_000_000  # documents; what is more isn't counted anew while a page waits
 
 
 def page() -> None:
+    _totals()  # before its fragment: see `frame.kept`
     _now()
     left, right = st.columns(2, gap="medium")
     with left:
@@ -41,8 +42,10 @@ def page() -> None:
 
 @st.fragment(run_every=SECONDS)
 def _now() -> None:
-    """Totals, kept fresh."""
-    total = rows(read(sql.totals(_few())))[0] | rows(read(sql.pulse(), fresh=True))[0]
+    """Totals, kept fresh; the store going away for a moment leaves what is shown."""
+    total, note = frame.kept("totals", _totals)
+    if total is None:
+        return
     now = datetime.now(SHANGHAI)
     unsent = html(
         '<span class="{c}">{t}</span>',
@@ -51,7 +54,7 @@ def _now() -> None:
     )
     stored = ago(total["stored"], now) if total["documents"] else "—"
     tiles = [
-        blocks.tile(say("documents"), number(total["documents"]), html("{t}", t=say("stored_ago", ago=stored))),
+        blocks.tile(say("documents"), number(total["documents"]), html("{t}", t=note or say("stored_ago", ago=stored))),
         blocks.tile(
             say("mentions"),
             number(total["mentions"]),
@@ -61,6 +64,10 @@ def _now() -> None:
         blocks.tile(say("dead_letters"), number(total["dead"]), unsent),
     ]
     panel(blocks.tiles(tiles), "totals")
+
+
+def _totals() -> dict[str, Any]:
+    return rows(read(sql.totals(_few())))[0] | rows(read(sql.pulse(), fresh=True))[0]
 
 
 def _few() -> bool:

@@ -63,7 +63,7 @@ def _digest(week: str, language: str) -> weekly.Digest:
         if end <= first or start > newest:
             raise UserError(f"no documents in {week}: there are some from {known[-1]} to {known[0]}")
         names = run(queries.names())
-        return weekly.digest(week, first, dict(zip(names["code"], names["name"], strict=True)), run, language)
+        return weekly.digest(week, first, newest, dict(zip(names["code"], names["name"], strict=True)), run, language)
     except ValueError as error:
         raise UserError(str(error)) from error
     except StoreError as error:

@@ -65,6 +65,37 @@ def test_what_fails_ahead_is_asked_again_where_it_is_read(monkeypatch: pytest.Mo
     assert threads[-1] == threading.current_thread().name
 
 
+@pytest.mark.parametrize(
+    ("statement", "columns"),
+    [
+        ("SELECT 1 AS n, 'a' AS name WHERE 0", ["n", "name"]),
+        ("SELECT 1 AS n WHERE 0 -- none", ["n"]),
+        ("SHOW TABLES LIKE 'none'", []),
+    ],
+)
+def test_an_answer_without_rows_has_its_columns_where_they_can_be_told(
+    clickhouse_server: ClickHouseServer,
+    clickhouse_database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    statement: str,
+    columns: list[str],
+) -> None:
+    url = clickhouse_server.url(writer=False, database=clickhouse_database)
+    monkeypatch.setattr(client, "load", lambda: Settings(clickhouse=url, clickhouse_reader=url))
+    frame = client.run(Query(statement, {}))
+    assert (len(frame), list(frame.columns)) == (0, columns)
+
+
+def test_what_the_client_cannot_read_is_refused(
+    clickhouse_server: ClickHouseServer, clickhouse_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = clickhouse_server.url(writer=False, database=clickhouse_database)
+    monkeypatch.setattr(client, "load", lambda: Settings(clickhouse=url, clickhouse_reader=url))
+    with pytest.raises(StoreError) as refused:
+        client.run(Query("SELECT uniqState(1)", {}))
+    assert refused.value.kind == "refused"
+
+
 class Clock:
     """Seconds, moved by hand."""
 

@@ -333,6 +333,18 @@ def test_one_click_corrects_and_undo_brings_it_back(page: Page, store: Corrected
 
 
 @pytest.mark.browser
+def test_a_company_that_nothing_names_any_more_was_never_mentioned(page: Page, store: Corrected, site: Site) -> None:
+    for document in (0, 1):
+        store.mark("link", GIGABIT, document=document)
+    page.goto(f"{site.address}/security?code={GIGABIT}&w=30d")
+    summary = page.locator(".st-key-panel-summary")
+    expect(summary).to_contain_text("累计 0 篇")
+    expect(summary).not_to_contain_text("首次提及")
+    page.goto(f"{site.address}/security?code={COL}&w=30d")
+    expect(summary).to_contain_text("首次提及")
+
+
+@pytest.mark.browser
 def test_tone_and_theme_by_one_click_from_the_lists(page: Page, store: Corrected, site: Site) -> None:
     page.goto(f"{site.address}/security?code={COL}&w=30d&lang=en")
     item = page.locator(".st-key-panel-mentions .fx-item", has_text="亏损")

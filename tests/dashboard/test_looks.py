@@ -14,6 +14,7 @@ import dashboard
 from dashboard import network, state, weekly
 from dashboard.catalogue import WORDS
 from dashboard.text import moment, percent, score
+from dashboard.views.overview import source_state
 from models.trading import SHANGHAI
 
 SOURCES = "\n".join(path.read_text(encoding="utf-8") for path in Path(dashboard.__file__).parent.rglob("*.py"))
@@ -73,6 +74,25 @@ def test_moments_are_as_short_as_is_clear() -> None:
     assert moment(now - timedelta(hours=1), now) == "13:30"
     assert moment(now - timedelta(days=1), now) == "11-19 14:30"
     assert moment(now - timedelta(days=400), now) == "2025-10-16"
+
+
+@pytest.mark.parametrize(
+    ("gap", "age", "state"),
+    [
+        (1, 600, "ok"),  # seconds: a busy source has ten minutes, and an hour
+        (1, 601, "late"),
+        (1, 3600, "late"),
+        (1, 3601, "silent"),
+        (7200, 5 * 7200, "ok"),
+        (7200, 5 * 7200 + 1, "late"),
+        (7200, 20 * 7200, "late"),
+        (7200, 20 * 7200 + 1, "silent"),
+    ],
+)
+def test_a_source_is_late_by_its_own_gaps(gap: int, age: int, state: str) -> None:
+    now = datetime(2026, 11, 20, 14, 30, tzinfo=SHANGHAI)
+    row = {"newest": now - timedelta(seconds=age), "usual_gap": gap}
+    assert source_state(row, now) == state
 
 
 @pytest.mark.parametrize(

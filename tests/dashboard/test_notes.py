@@ -68,6 +68,12 @@ def test_a_note_is_kept_once_and_its_history_for_ever(store: Noted) -> None:
     assert [n["id"] for n in store.shown()] == [note["id"]]
 
 
+@pytest.mark.parametrize("code", ["00700.HK", "BABA.US", "688981.SH"])
+def test_a_company_of_any_market_can_be_noted(store: Noted, code: str) -> None:
+    store.write("财报", dimension="security", key=code)
+    assert [n["text"] for n in store.shown("security", code)] == ["财报"]
+
+
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -94,6 +96,28 @@ def test_overview_counts_what_sql_counts(page: Page, world: World) -> None:
     card = page.locator(".fx-card", has_text="游戏").first
     games = scalar(world, f"SELECT uniqExact(document_id) FROM document_themes FINAL WHERE theme = 'game' AND {SINCE}")
     assert int(card.locator(".c b").inner_text()) == games
+
+
+def test_sources_of_a_past_window_are_as_fresh_as_they_were_then(page: Page, world: World) -> None:
+    opened(page, world, "?w=custom&days=2026-10-26,2026-10-27")
+    expect(page.locator(".fx-sources .fx-box", has_text="sample-wire")).to_contain_text("正常")
+
+
+def test_a_source_that_fails_is_told_of_now_alone(page: Page, world: World) -> None:
+    world.client.command(
+        "INSERT INTO source_health (source, checked_at, state, errors, message) VALUES"
+        " ('sample-wire', now64(3) - INTERVAL 1 MINUTE, 'failing', 1, '连不上主机')"
+    )
+    box = page.locator(".fx-sources .fx-box", has_text="sample-wire")
+    try:
+        assert within(60, lambda: "出错" in (opened(page, world, f"?{WIDE}"), box.inner_text())[1], step=2)
+        expect(box).to_contain_text("连不上主机")
+        opened(page, world, "?w=custom&days=2026-10-26,2026-10-27")
+        expect(box).to_contain_text("正常")
+    finally:
+        world.client.command(
+            "INSERT INTO source_health (source, checked_at, state) VALUES ('sample-wire', now64(3), 'ok')"
+        )
 
 
 def test_counting_by_story_changes_the_cards(page: Page, world: World) -> None:
@@ -237,6 +261,23 @@ def test_sql_page_runs_reads_and_refuses_writes(page: Page, world: World) -> Non
     page.get_by_role("button", name="运行").click()
     expect(page.get_by_text("超出了只读用户的限额")).to_be_visible()
     expect(page.get_by_text("请缩短时段")).to_be_visible()
+
+
+def test_sql_page_shows_keeps_and_charts_what_arrow_has_no_type_for(page: Page, world: World) -> None:
+    shown = {"n": 3, "pairs": "[('游戏', 3)]", "address": "10.0.0.1", "wide": "170141183460469231731687303715884105727"}
+    statement = (
+        "SELECT toUInt64(3) AS n, [('游戏', n)] AS pairs, toIPv4('10.0.0.1') AS address,"
+        f" toInt128('{shown['wide']}') AS wide"
+    )
+    opened(page, world, f"sql?sql={quote(statement)}")
+    expect(page.get_by_text("1 行")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Parquet").click()
+    assert pd.read_parquet(download.value.path()).to_dict("records") == [shown]
+    unfold(page, "画图")
+    page.locator(".st-key-chart_x").get_by_role("combobox").click()
+    page.get_by_role("option", name="n", exact=True).click()
+    expect(page.get_by_label("X-axis titled 'n'").first).to_be_attached()
 
 
 def test_chart_shows_its_sql_and_downloads_its_numbers(page: Page, world: World) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from stream.deadletters import Record
+from stream.records import DEAD, DeadLetter, encode
+from stream.sink import Sink
 from tests.dashboard.conftest import World, schema
 from tests.dashboard.seed import Seed, make
 from tests.dashboard.site import Site
@@ -42,6 +46,45 @@ def test_away_then_unready_then_empty_then_there(page: Page, tmp_path: Path) -> 
         expect(page.get_by_text("暂时连不上数据库")).to_be_visible()
         server.restart()
         expect(page.get_by_text("第一篇文档").first).to_be_visible()
+    finally:
+        site.stop()
+        if server.process is not None and server.process.poll() is None:
+            server.stop()
+
+
+def test_the_system_page_waits_for_the_store_and_keeps_what_it_shows(page: Page, tmp_path: Path) -> None:
+    """Its totals and dead letters are read by themselves every few seconds, and a press of a button is told."""
+    server = ClickHouseServer(tmp_path)
+    server.start()
+    server.stop()
+    site = Site(server.url(writer=False, database="later"), tmp_path, server.editor_url("later")).start()
+    broken = page.locator('[data-testid="stException"]')
+    lost = page.get_by_text("连接中断，正在重试…")
+    try:
+        page.goto(f"{site.address}/system")
+        expect(page.get_by_text("暂时连不上数据库")).to_be_visible()
+        expect(broken).to_have_count(0)
+        server.start()
+        expect(page.get_by_text("数据库还没有建表")).to_be_visible()
+        schema(server, "later")
+        expect(page.get_by_text("没有死信")).to_be_visible()
+        letter = DeadLetter(document_id="a", stage="decode", reason="no JSON", failed_at=datetime.now(UTC))
+        with server.client(database="later") as client:
+            sink = Sink(lambda: client, epochs={}, clock=lambda: letter.failed_at)
+            sink.store_dead([Record(DEAD, 0, 0, b"", encode(letter))])
+        held = page.locator(".fx-tile", has_text="1 条未重放"), page.get_by_text("no JSON").first
+        for shown in held:
+            expect(shown).to_be_visible()
+        server.kill()
+        expect(lost).to_have_count(2)
+        page.get_by_role("button", name="重放 1 条").click()
+        expect(page.get_by_test_id("stToast")).to_be_visible()
+        for shown in held:
+            expect(shown).to_be_visible()
+        expect(broken).to_have_count(0)
+        server.restart()
+        expect(lost).to_have_count(0)
+        assert "a page failed" not in site.log.read_text(encoding="utf-8")
     finally:
         site.stop()
         if server.process is not None and server.process.poll() is None:

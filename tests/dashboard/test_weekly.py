@@ -14,8 +14,8 @@ import pytest
 from dashboard import weekly
 from dashboard.safe import plain
 from dashboard.weekly_pdf import pdf
-from tests.dashboard.conftest import HOSTILE, schema
-from tests.dashboard.seed import Seed, weekly_report
+from tests.dashboard.conftest import HOSTILE, Doors, schema
+from tests.dashboard.seed import Seed, make, weekly_report
 from tests.fixtures.clickhouse import ClickHouseServer
 
 DATABASE = "dashboard_weekly"
@@ -58,7 +58,7 @@ def test_html_and_pdf_say_the_same(store: str, tmp_path: Path) -> None:
     assert html.startswith('<!doctype html><html lang="zh">')
     for words in (
         "风向每周跟踪 2026-W47",
-        "2026-11-16 至 2026-11-22",
+        "2026-11-16 至 2026-11-20",
         "题材变化",
         "中文在线",
         "300251.SZ",
@@ -70,13 +70,27 @@ def test_html_and_pdf_say_the_same(store: str, tmp_path: Path) -> None:
 def test_english_on_the_terminal(store: str, tmp_path: Path) -> None:
     result = fengxiang(store, tmp_path, "2026-w47", "--language", "en")
     assert (result.returncode, result.stderr) == (0, "")
-    for words in ("Fengxiang weekly 2026-W47", "2026-11-16 to 2026-11-22", "Broker recommendations", "vs last week"):
+    for words in ("Fengxiang weekly 2026-W47", "2026-11-16 to 2026-11-20", "Broker recommendations", "vs last week"):
         assert words in result.stdout
     assert "题材" not in result.stdout
 
 
 def test_the_newest_week_is_the_default(store: str, tmp_path: Path) -> None:
     assert "2026-W47" in fengxiang(store, tmp_path).stdout.splitlines()[0]
+
+
+def test_a_running_week_is_set_against_as_much_of_the_last(doors: Doors, tmp_path: Path) -> None:
+    """Two on last Monday and eight later; four on this Monday."""
+    seed = Seed()
+    for day, number in ((9, 2), (12, 8), (16, 4)):
+        for n in range(number):
+            seed.add(make("a", f"{day}日第{n}篇", "版号", f"2026-11-{day:02}T10:0{n}:00"))
+    seed.add(make("a", "更早", "正文", "2026-11-02T00:00:00"))
+    seed.insert(doors.writer)
+    lines = fengxiang(doors.url, tmp_path, "2026-W47", "--language", "en").stdout.splitlines()
+    assert "2026-11-16 to 2026-11-16: 4 documents" in lines[1] and lines[1].endswith("▲ +100%")
+    lines = fengxiang(doors.url, tmp_path, "2026-W46", "--language", "en").stdout.splitlines()
+    assert "2026-11-09 to 2026-11-15: 10 documents" in lines[1]
 
 
 @pytest.mark.parametrize(
