@@ -160,8 +160,8 @@ class Analyser:
         return readings, {stage: round(seconds, 6) for stage, seconds in timings.items()}
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Unit embeddings of short texts, (n, D): what user themes are compared by."""
-        encoded = self._encoder.tokens.encode(texts)
+        """Unit embeddings of short texts, (n, D): what user themes are compared by. Made plain, as documents are."""
+        encoded = self._encoder.tokens.encode([plain(text) for text in texts])
         vectors: dict[int, np.ndarray] = {}
         for i, states in self._encoder.states(encoded):
             vectors[i] = self._heads.score(states).embedding

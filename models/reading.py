@@ -23,12 +23,14 @@ MAX_WINDOWS, MAX_WINDOWS_LONG = 4, 10
 SCAN = 120_000  # characters of a body looked at for sentences; spans beyond are still read
 
 _SENTENCE = re.compile(r"[^。！？!?；;\n]+[。！？!?；;\n]*")
+# White space is taken once only: two neighbours that could share a long stretch of it would try every way to.
 _DATELINE = re.compile(
-    r"\s*(?:[\u4e00-\u9fff]{2,8}(?:社|网|报|讯|日报|时报)?)?\s*(?:北京时间)?(?:\d{1,2}月)?\d{1,2}日(?:电|讯|消息)[，,：:]?\s*"
+    r"\s*+(?:[\u4e00-\u9fff]{2,8}(?:社|网|报|讯|日报|时报)?)?\s*(?:北京时间)?(?:\d{1,2}月)?\d{1,2}日(?:电|讯|消息)[，,：:]?\s*"
 )
 _BOILERPLATE = re.compile(
-    r"(?:^|\n)\s*(?:[一二三四五六七八九十\d]+[、.．]\s*)?"
-    r"(?:免责声明|法律声明|重要声明|特别声明|分析师声明|分析师承诺|分析师简介|投资评级说明|评级说明|信息披露|一般声明|版权声明)"
+    r"(?:^|\n)[^\S\n]*(?:[一二三四五六七八九十\d]+[、.．]\s*)?"
+    r"(?:免责声明|法律声明|重要声明|特别声明|分析师声明|分析师承诺|分析师简介|投资评级说明|评级说明|一般声明|版权声明|"
+    r"信息披露(?=\s*(?:[:：]|\n|$)))"  # alone: 信息披露义务人 is a party, and has a chapter
 )
 # One character to one character, so that offsets hold: full-width forms, exotic spaces, controls, lone surrogates.
 _PLAIN = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code) not in "，：；！？（）"}

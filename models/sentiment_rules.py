@@ -20,6 +20,10 @@ _HOLD = r"(?:中性|持有|同步大市|观望|区间操作|与大市同步)"
 _SAME_PERIOD = r"(?:同比|环比|较上年同期|按年)"
 _MUCH = r"(?:预计|大幅|小幅|略)?"
 _EXPECTED = r"(?:市场|机构|此前|分析师|普遍)?(?:的)?(?:预期|预估|预测|指引)"
+_UNLESS_EASING = r"(?!(?:幅度?)?(?:有所|明显|进一步)?(?:收窄|缩小|缩窄|放缓|趋缓))"
+_LOSS = r"(?:亏损|净亏)"
+_YEAR_BEFORE = r"(?:上年|去年)同期"
+_FIGURE = r"(\d+(?:,\d{3})*(?:\.\d+)?)(?![\d.%]|$)([万亿]|百万|千万)?"  # at the end of a text it may be cut off
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,17 @@ def _rule(name: str, tone: Tone, *patterns: str, strength: float = 0.85) -> Rule
 # Order matters: what cancels or reverses a phrase stands before the phrase itself.
 RULES: tuple[Rule, ...] = (
     # Holders: not selling, ceasing to sell, selling.
-    _rule("sale_stopped", "positive", r"(?:提前)?(?:终止|取消|停止)(?:实施)?(?:本次|股份|其)?减持", strength=0.6),
+    _rule(
+        "sale_stopped", "neutral",
+        r"(?:提前)?(?:终止|取消|停止)(?:实施)?(?:本次|股份|其)?减持", r"减持计划.{0,4}终止", strength=0.6,
+    ),
     _rule("promise_not_to_sell", "positive", r"承诺.{0,12}不减持", r"不减持.{0,6}承诺", r"自愿延长.{0,8}锁定"),
     _rule("not_sold", "neutral", r"(?:未|没有)(?:实施)?减持|未通过.{0,12}减持|减持计划.{0,10}未实施", strength=0.6),
     _rule(
         "sale", "negative",
-        r"(?:拟|计划|合计|累计|被动|拟被)减持", r"减持(?:公司|股份|不超|计划(?!期满|届满|终止)|套现)",
+        r"(?<![不无])(?:拟|计划|合计|累计|被动|超额|拟被)减持",
+        # A plan that has run out tells nothing until a sale is told too.
+        r"(?<![不无])(?<!不会)减持(?:公司|股份|不超|计划(?!.{0,4}(?:期满|届满|终止)(?!.{0,40}减持(?!0[股%])\d))|套现)",
     ),
     # The irony of expectations.
     _rule("bad_news_out", "positive", r"利空(?:出尽|落地|消除|(?:已|已经|基本)?(?:充分)?(?:释放|消化))", r"靴子落地"),
@@ -56,6 +65,7 @@ RULES: tuple[Rule, ...] = (
     _rule("above", "positive", rf"(?<!不)(?:大超|超出?|好于|优于|高于|强于){_EXPECTED}(?!的?(?:跌|降|下滑|亏))"),
     # Losses and turns.
     _rule("turn_to_loss", "negative", r"由盈(?:转|变)亏|盈转亏|转盈为亏|首亏|首次亏损"),
+    _rule("no_turn", "negative", r"(?:未能?|难以|无法|尚未)(?:实现)?(?:扭亏|由亏|转亏为盈)", strength=0.6),
     _rule("turn_to_profit", "positive", r"扭亏(?!无望|乏力|失败)|由亏(?:转|变)盈|转亏为盈|亏转盈"),
     _rule(
         "smaller_loss", "positive",
@@ -63,9 +73,10 @@ RULES: tuple[Rule, ...] = (
         rf"净亏损[^，,；。]{{0,16}}{_SAME_PERIOD}{_MUCH}(?:减少|下降|降|减){_NUMBER}",
     ),
     _rule("larger_loss", "negative", r"增亏|亏损.{0,10}(?:扩大|加剧|增加|走阔|加大)"),
-    _rule("loss_after_profit", "negative", r"亏损.{0,24}(?:上年|去年)同期.{0,4}(?:盈利|净利)"),
-    _rule("loss_again", "negative", r"亏损.{0,24}(?:上年|去年)同期.{0,4}亏"),
-    _rule("profit_after_loss", "positive", r"(?:上年|去年)同期(?:净)?亏损(?!.{0,20}(?:仍|继续|净亏))"),
+    _rule("loss_after_profit", "negative", rf"亏损.{{0,24}}{_YEAR_BEFORE}.{{0,4}}(?:盈利|净利(?!润?亏))"),
+    # The larger or the smaller loss, which only the figures tell: `_larger_or_smaller`.
+    _rule("loss_again", "negative", rf"{_LOSS}[^；;。！？\n]{{0,40}}{_YEAR_BEFORE}.{{0,4}}亏"),
+    _rule("profit_after_loss", "positive", rf"{_YEAR_BEFORE}(?:净)?亏损(?!.{{0,20}}(?:仍|继续|净亏))"),
     # Ratings.
     _rule(
         "cut", "negative",
@@ -111,24 +122,65 @@ RULES: tuple[Rule, ...] = (
         r"[被遭](?:证监会|公安)?(?:立案|处罚|警示|行政处罚)", r"收到.{0,12}(?:立案|警示函|监管函|处罚)",
     ),
     # Figures.
-    _rule("fell", "negative", rf"{_PROFIT}.{{0,24}}{_SAME_PERIOD}{_MUCH}(?:减少|下降|下滑|降|减|跌|预减)"),
+    _rule(
+        "fell", "negative",
+        rf"{_PROFIT}.{{0,24}}{_SAME_PERIOD}{_MUCH}(?:减少|下降|下滑|降|减|跌|预减){_UNLESS_EASING}",
+    ),
     _rule("rose", "positive", rf"{_PROFIT}.{{0,24}}{_SAME_PERIOD}{_MUCH}(?:增长?|增加|升|上[升涨]|提升|预增){_NUMBER}"),
 )  # fmt: skip
 
+_RULE = {rule.name: rule for rule in RULES}
+
 # A macro figure above expectations may be good or bad news: only the model can tell.
 _MACRO = re.compile(r"非农|CPI|PPI|GDP|PMI|就业|通胀|失业|初请|零售销售|贸易|进口|出口|库存")
+# Nor is more of these better, or less worse; 好于 and 逊于 speak for themselves.
+_BURDEN = re.compile(
+    r"(?:亏损|跌幅|降幅|减值|裁员|成本|费用|支出|不良)(?!.{0,2}(?:收窄|缩小|减少|下降|控制|改善)).{0,4}?"
+    rf"(?:超出?|高于|低于|不及|达到?){_EXPECTED}"
+)
+_TWO_LOSSES = re.compile(
+    rf"{_LOSS}[^\d，,；。盈利]{{0,8}}{_FIGURE}(?:[^\d，,；。]{{0,4}}[-–—~至到]约?{_FIGURE})?[^；;。！？\n]{{0,30}}?"
+    rf"{_YEAR_BEFORE}.{{0,4}}?亏损?[^\d，,；。]{{0,6}}{_FIGURE}"
+)
+_UNITS = {None: 1.0, "万": 1e4, "百万": 1e6, "千万": 1e7, "亿": 1e8}
 _CLAUSE = re.compile(r"[^，,；;。！？\n]+[，,；;。！？\n]?")
 
 
 def matches(text: str) -> Rule | None:
     """The first rule that the text (a clause or a short title) meets, or None."""
     rule = next((rule for rule in RULES if rule.pattern.search(text)), None)
-    return None if rule and rule.name in ("above", "below") and _MACRO.search(text) else rule
+    if rule and rule.name == "loss_again":
+        return _larger_or_smaller(text)
+    if rule and rule.name in ("above", "below") and _MACRO.search(text):
+        return None
+    if rule and rule.name in ("above", "below", "not_above", "not_below") and _BURDEN.search(text):
+        return None
+    return rule
 
 
 def title_rule(title: str) -> Rule | None:
     """The rule that decides a title, or None where none does, or where two parts of it disagree."""
     rules = [rule for part in _CLAUSE.findall(title) if (rule := matches(part))]
+    if _RULE["loss_again"].pattern.search(title):  # the part with the year before would pass for a profit now
+        sized = _larger_or_smaller(title)
+        rules = [rule for rule in rules if rule.name != "profit_after_loss"] + ([sized] if sized else [])
     if len({rule.tone for rule in rules}) == 1:
         return rules[0]
     return matches(title) if not rules else None
+
+
+def _larger_or_smaller(text: str) -> Rule | None:
+    """Which of two losses, this year's and that of the year before, is larger; None where a range holds the other."""
+    found = _TWO_LOSSES.search(text)
+    if found is None:
+        return None
+    low, low_unit, high, high_unit, other, unit = found.groups()
+    now = [_amount(low, low_unit or high_unit)] + ([_amount(high, high_unit)] if high else [])
+    before = _amount(other, unit)
+    if max(now) < before:
+        return _RULE["smaller_loss"]
+    return _RULE["larger_loss"] if min(now) > before else None
+
+
+def _amount(figure: str, unit: str | None) -> float:
+    return float(figure.replace(",", "")) * _UNITS[unit]

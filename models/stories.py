@@ -3,9 +3,10 @@
 A document joins the story of its nearest earlier near-duplicate within a sliding window of event time (72 hours).
 Near-duplicate means: the same headline within half a day; or most of the text is the same (Jaccard), or nearly all of
 the shorter text stands in the longer one (containment, for truncated copies), and the figures agree, because market
-wires share whole sentences and differ in the numbers. Three kinds of look-alike are kept apart: short wires that recur
-every day ("KOSPI falls 2 %"), a round-up that quotes an earlier wire but is mostly new, and short wires with other
-figures. Candidates come from MinHash bands, and from the title and the lead for truncated copies.
+wires share whole sentences and differ in the numbers. Four kinds of look-alike are kept apart: short wires that recur
+every day ("KOSPI falls 2 %"), a round-up that quotes an earlier wire but is mostly new, short wires with other
+figures, and documents whose body only points elsewhere ("see the attachment"). Candidates come from MinHash bands, and
+from the title and the lead for truncated copies.
 
 `StoryIndex` is in memory and not thread-safe; `restore` refills it from stored documents, so that a restart or a
 rebalance forgets nothing. It remembers the latest `capacity` arrivals (about 9 kB each) rather than the latest event
@@ -32,6 +33,7 @@ RECURS_AFTER = timedelta(hours=12)  # ... and after that long it is said anew
 MAX_NEW = 0.7  # a longer text with more than this share of its own is a story of its own
 LEAD = 24  # reduced characters
 MIN_TITLE = 10  # reduced characters: a shorter title ("日韩股市集体收涨") tells too little
+MAX_UNTOLD = 0.1  # share of a title in a short text up to which the text tells nothing of it ("详情请见附件。")
 MAX_CANDIDATES = 64  # the latest ones; a template that files hundreds under one key stops paying
 
 
@@ -96,7 +98,7 @@ class StoryIndex:
             title = body[1:].partition("】")[0]
         plain_title, plain_body = fingerprint.plain(title), fingerprint.plain(body)
         reduced_title = fingerprint.reduce(plain_title)
-        text = fingerprint.reduce(plain_body) or reduced_title
+        text = fingerprint.reduce(plain_body) or reduced_title or _other_script(plain_title, plain_body)
         hashes = fingerprint.shingles(text)
         keys = [b"=" + text.encode()[:400]]
         if len(hashes) >= MIN_SHINGLES:
@@ -168,7 +170,7 @@ def compare(a: _Entry, b: _Entry) -> tuple[float, float]:
     if short and apart:
         return 0.0, 1.0
     if a.text == b.text:
-        return 1.0, 0.0
+        return (0.0, 1.0) if short and _only_titles_tell(a, b) else (1.0, 0.0)
     jaccard, containment = fingerprint.overlap(a.hashes, b.hashes)
     common = jaccard * (len(a.hashes) + len(b.hashes)) / (1 + jaccard)
     new = 1.0 - common / max(len(a.hashes), 1)
@@ -182,3 +184,16 @@ def compare(a: _Entry, b: _Entry) -> tuple[float, float]:
     if smaller and len(smaller & larger) / len(smaller) < (1.0 if short else MIN_SHARED_NUMBERS):
         return 0.0, new
     return max(jaccard, containment), new
+
+
+def _only_titles_tell(a: _Entry, b: _Entry) -> bool:
+    """Whether the text that both share is a stub that says nothing of their titles, which differ."""
+    if a.title == b.title or min(len(a.title), len(b.title)) < MIN_TITLE:
+        return False
+    told = (fingerprint.overlap(fingerprint.shingles(title), a.hashes)[1] for title in (a.title, b.title))
+    return max(told) <= MAX_UNTOLD
+
+
+def _other_script(title: str, body: str) -> str:
+    """What can be compared of a document in neither Chinese nor Latin letters: all of it."""
+    return f"{title}\n{body}".strip().encode(errors="replace").decode()

@@ -18,6 +18,7 @@ import daachorse
 import msgspec
 import yaml
 
+from models.reading import plain
 from models.records import Field, Span
 
 BUILT_IN = Path(__file__).with_name("themes.yaml")
@@ -92,7 +93,7 @@ def read_themes(path: Path) -> tuple[Theme, ...]:
 
 
 class Taxonomy:
-    """Themes in order, with their cues compiled. `find` is thread-safe."""
+    """Themes in order, with their cues compiled: as written, and as `plain` text has them. `find` is thread-safe."""
 
     def __init__(self, themes: Sequence[Theme]) -> None:
         self.themes = tuple(themes)
@@ -100,10 +101,12 @@ class Taxonomy:
         owners: dict[str, set[int]] = {}
         for index, theme in enumerate(self.themes):
             for cue in theme.cues:
-                owners.setdefault(cue.lower(), set()).add(index)
+                for form in _forms(cue):
+                    owners.setdefault(form, set()).add(index)
         for index, theme in enumerate(self.themes):
             for trap in theme.traps:
-                owners.setdefault(trap.lower(), set()).add(-index - 1)
+                for form in _forms(trap):
+                    owners.setdefault(form, set()).add(-index - 1)
         self._patterns = list(owners)
         self._owners = [tuple(owners[p]) for p in self._patterns]
         self._automaton = daachorse.CharwiseDoubleArrayAhoCorasick(self._patterns) if self._patterns else None
@@ -138,6 +141,10 @@ def lower(text: str) -> str:
     """Lower case of the same length (a few letters would grow)."""
     lowered = text.lower()
     return lowered if len(lowered) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+def _forms(pattern: str) -> set[str]:
+    return {lower(pattern), lower(plain(pattern))}
 
 
 def _inside_word(text: str, start: int, end: int) -> bool:

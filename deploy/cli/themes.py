@@ -14,6 +14,7 @@ import typer
 from deploy.cli import UserError
 from models.analyse import Analyser
 from models.encoder import ModelError
+from models.reading import plain
 from models.themes import Theme, ThemeError, built_in, read_themes
 from models.user_themes import UserThemes, add, save_correction, train
 
@@ -114,7 +115,7 @@ def test_theme(
     theme = _index(themes, name)
     texts = text or [line.strip() for line in sys.stdin if line.strip()]
     for line, vector in zip(texts, analyser.embed(texts), strict=True):
-        score = themes.score(theme, line, "", vector)
+        score = themes.score(theme, plain(line), "", vector)
         print(f"{score:.3f}  {'yes' if score >= themes.threshold else 'no '}  {line[:100]}")
 
 
@@ -140,7 +141,7 @@ def train_theme(
 
 
 def _right(themes: UserThemes, theme: int, rows: list[dict[str, Any]], vectors: np.ndarray) -> int:
-    scores = [themes.score(theme, r["title"], r["body"], v) for r, v in zip(rows, vectors, strict=True)]
+    scores = [themes.score(theme, plain(r["title"]), plain(r["body"]), v) for r, v in zip(rows, vectors, strict=True)]
     return sum((s >= themes.threshold) == bool(r["label"]) for s, r in zip(scores, rows, strict=True))
 
 

@@ -19,10 +19,12 @@ def introduced(text: str, accepted: list[Accepted]) -> list[Accepted]:
     by_end = {item.end: item for item in accepted if item.evidence == "full_name"}
     covered = {place for item in accepted for place in range(item.start, item.end)}
     added: list[Accepted] = []
+    known: set[str] = set()  # the first introduction covers what follows it
     for match in _INTRODUCED.finditer(text) if by_end else ():
         short, owner = match[1], by_end.get(match.start())
-        if owner is None or not _shortens(short, text[owner.start : owner.end]):
+        if owner is None or short in known or not _shortens(short, text[owner.start : owner.end]):
             continue
+        known.add(short)
         at = text.find(short, match.start(1))
         while at >= 0:
             end = at + len(short)

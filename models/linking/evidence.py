@@ -147,7 +147,8 @@ def incorporated(text: str, start: int, end: int, pattern: Pattern) -> int:
     """
     if end < len(text) and text[end] in "集股控有(":
         match = _INCORPORATED.match(text, end)
-        if match and (pattern.level == "safe" or ("股份" in match[0] and _NAME_BEGINS.search(text[:start][-4:]))):
+        before = text[max(0, start - 4) : start]
+        if match and (pattern.level == "safe" or ("股份" in match[0] and _NAME_BEGINS.search(before))):
             return match.end()
     return end
 
@@ -201,7 +202,7 @@ def in_list(text: str, start: int, end: int, linked: set[int], pattern: Pattern)
         return 0.0
     if pattern.level == "noun":  # every neighbour must be a company, and the list must not go on with a noun
         enough = near == left + right and (right or _AFTER_LIST.match(text, end) is not None)
-        return 0.85 if enough and (left or _NAME_BEGINS.search(text[:start][-1:])) else 0.0
+        return 0.85 if enough and (left or _NAME_BEGINS.search(text[max(0, start - 1) : start])) else 0.0
     return 0.88
 
 

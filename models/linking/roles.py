@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from typing import NamedTuple
 
 from models.linking.records import Role, Section
@@ -12,11 +13,12 @@ from models.securities import Security
 LEAD = 120  # characters of the body that count as its lead
 LONG = 400  # shorter bodies have no sections
 _HEADINGS: dict[Section, str] = {
-    "boilerplate": r"分析师(?:声明|承诺)|免责声明|法律声明|评级(?:说明|体系|标准)|投资评级|重要声明|公司业务资格",
+    "boilerplate": r"分析师(?:声明|承诺)|(?:免责|法律|重要)声明|(?:投资)?评级(?:说明|体系|标准|的?定义)|公司业务资格",
     "risk": r"(?:\d[.、]\s*)?风险(?:提示|因素)",
     "recommendation": r"(?:[一二三四五六七八九十\d]+[.、])?(?:投资建议|重点推荐|建议关注|推荐标的|相关标的|受益标的)",
 }
 _HEADING = {section: re.compile(rf"^\W{{0,4}}(?:{text})", re.MULTILINE) for section, text in _HEADINGS.items()}
+_GOES_ON = re.compile(r"[^:：。，\n]{0,20}(?:[:：][^\S\n]*\S|[。，])")  # the line of a heading, with text on it
 _RECOMMENDING = ("建议关注", "重点关注", "推荐", "标的", "首选", "继续看好")
 _COMPARING = ("竞争对手", "同行", "对标", "可比公司", "友商", "类似于", "不及", "超越", "对比", "相较于", "比肩")
 _RECOMMENDED = re.compile(
@@ -61,31 +63,38 @@ class Layout(NamedTuple):
     """The sections of a body, by where each begins."""
 
     title_end: int  # end of a 【headline】 that opens the body
-    starts: tuple[tuple[int, Section], ...]
+    starts: tuple[tuple[int, Section | None], ...]  # None: lead or body, by the place
 
     @classmethod
     def of(cls, text: str, joint: int, kind: str) -> Layout:
-        """Layout of the body that follows the joint at `joint`; only long reports and articles have headings."""
+        """Layout of the body that follows the joint at `joint`; only long reports and articles have headings.
+
+        A heading with text on its line holds that line only, and the section before it goes on.
+        """
         first = joint + 1
         title_end = 0
         if text.startswith("【", first):
             title_end = max(0, text.find("】", first, first + 120) - first)
-        starts: list[tuple[int, Section]] = []
+        starts: list[tuple[int, Section | None]] = []
         if kind != "wire" and len(text) - first > LONG:
-            for section, heading in _HEADING.items():
-                starts += [(match.start() - first, section) for match in heading.finditer(text, first)]
-        return cls(title_end, tuple(sorted(starts)))
+            found = ((m, section) for section, heading in _HEADING.items() for m in heading.finditer(text, first))
+            current: Section | None = None
+            for match, section in sorted(found, key=lambda mark: mark[0].start()):
+                starts.append((match.start() - first, section))
+                if _GOES_ON.match(text, match.end()):
+                    line_end = text.find("\n", match.end())
+                    starts.append(((len(text) if line_end < 0 else line_end) - first, current))
+                else:
+                    current = section
+        return cls(title_end, tuple(starts))
 
     def section(self, field: Field, start: int) -> Section:
         """The section of a mention at `start` of `field`."""
         if field == "title" or start < self.title_end:
             return "title"
-        current: Section = "lead" if start < self.title_end + LEAD else "body"
-        for begin, section in self.starts:
-            if begin > start:
-                break
-            current = section
-        return current
+        before = bisect_right(self.starts, start, key=lambda mark: mark[0])
+        section = self.starts[before - 1][1] if before else None
+        return section or ("lead" if start < self.title_end + LEAD else "body")
 
 
 class Roles:

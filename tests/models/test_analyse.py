@@ -51,6 +51,8 @@ def test_one_praised_and_one_damned(analyser: Analyser) -> None:
         ("三七互娱：上半年净利润同比减少30%", "negative"),
         ("三七互娱：上半年扭亏为盈，净利润2亿元", "positive"),
         ("吉比特：由盈转亏，上半年亏损1亿元", "negative"),
+        ("吉比特：上半年净亏损1.19亿元，上年同期亏损9800万元", "negative"),
+        ("三七互娱：上半年亏损约1.59亿元，上年同期亏损约19.16亿元", "positive"),
         ("分众传媒：利空出尽，机构看好广告回暖", "positive"),
         ("光线传媒：业绩不及预期", "negative"),
         ("完美世界：控股股东拟减持不超2%股份", "negative"),
@@ -124,6 +126,15 @@ def test_bad_text_is_analysed_all_the_same(analyser: Analyser, title: str, body:
     assert sum(found.sentiment.probabilities.values()) == pytest.approx(1)
     for mention in found.mentions:
         assert (title if mention.field == "title" else body)[mention.start : mention.end] == mention.surface
+
+
+@pytest.mark.parametrize("fill", [" ", "\n", "1", "(", "（", "【"])
+@pytest.mark.parametrize("begin", ["", "【标题】"])
+def test_a_long_stretch_of_one_character_does_not_hold_up_the_reading(
+    analyser: Analyser, begin: str, fill: str
+) -> None:
+    (found,) = analyser.analyse([document("标题", begin + fill * 300_000 + "完")])
+    assert found.id == "d"
 
 
 def test_five_megabytes_are_read(analyser: Analyser) -> None:

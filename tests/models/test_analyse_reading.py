@@ -73,3 +73,10 @@ def test_disclaimers_are_left_out() -> None:
     body = "正文内容，行业景气。\n" * 60 + "免责声明\n本报告仅供参考，投资有风险。" * 3
     assert boilerplate_start(body) < len(body)
     assert "仅供参考" not in "".join(w.text for w in read("周报", body))
+
+
+def test_a_heading_that_only_begins_like_a_disclaimer_ends_nothing() -> None:
+    chapter = "正文内容，行业景气。\n" * 60 + "一、信息披露义务人基本情况\n某某投资持有股份。"
+    assert boilerplate_start(chapter) == len(chapter)
+    disclaimer = "正文内容，行业景气。\n" * 60 + "  信息披露\n本公司持有股份。"
+    assert boilerplate_start(disclaimer) < len(disclaimer)

@@ -341,6 +341,29 @@ def test_a_report_has_sections(linker):
     }
 
 
+@pytest.mark.parametrize(
+    ("line", "section"),
+    [
+        ("投资评级：买入（维持）", "body"),
+        ("风险提示：需求不及预期。", "body"),
+        ("重点推荐龙头公司，行业景气向上。", "body"),
+        ("重要声明：请阅读正文之后的声明", "body"),
+        ("风险提示：", "risk"),
+        ("投资评级说明", "boilerplate"),
+        ("投资建议\n龙头值得跟踪。\n风险提示：需求不及预期。", "recommendation"),
+    ],
+)
+def test_a_heading_with_text_on_its_line_holds_that_line(linker, line, section):
+    body = "\n".join(["行业景气向上。" * 80, line, "芒果超媒产能释放。"])
+    assert [link.section for link in linker.link("周报", body, kind="report").links] == [section]
+
+
+def test_what_stands_on_the_line_of_a_heading_belongs_to_it(linker):
+    body = "\n".join(["周报。", "风险提示：三七互娱新游不及预期。", "芒果超媒一季度表现亮眼。", "正文" * 200])
+    sections = {link.name: link.section for link in linker.link("周报", body, kind="report").links}
+    assert sections == {"三七互娱": "risk", "芒果超媒": "lead"}
+
+
 def test_the_title_weighs_more_than_a_long_list(linker):
     names = "光线传媒、华策影视、博纳影业、慈文传媒、中文在线、奥飞娱乐、福昕软件、光云科技"
     result = linker.link("芒果超媒：一季报", f"{'。' * 200}板块内{names}跟涨。")

@@ -96,11 +96,13 @@ def test_any_text_is_answered_with_true_offsets(title, body, kind):
         "(" * 100_000 + "芒果超媒",
         "a" * 5_000_000,
         "芒果超媒公告，公司拟投资短剧。\n" * 100_000,
+        "风险提示芒果超媒\n" * 50_000,
+        "太阳能股份有限公司" * 50_000,
     ],
     ids=lambda body: f"{body[:4]!r}x{len(body)}",
 )
 def test_garbage_and_great_size_are_answered(body):
-    check("标题", body, LINKER.link("标题", body))
+    check("标题", body, LINKER.link("标题", body, kind="report"))
 
 
 def test_threads_get_the_answers_of_one():

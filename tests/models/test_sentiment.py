@@ -58,6 +58,19 @@ def test_probabilities_sum_to_one_and_agree_with_label_and_score(probabilities: 
         ("KOSPI指数转涨，此前一度跌近2%", "positive"),
         ("今日大宗交易折价成交165万股", "negative"),
         ("美国国债收益率维持下跌", "neutral"),
+        ("某地产：上半年净亏损119亿元，上年同期亏损98亿元", "negative"),
+        ("某燃气：2026年度亏损约1.59亿元，上年同期亏损约19.16亿元", "positive"),
+        ("预计上半年亏损800-1200万元，上年同期亏损4322万元", "positive"),
+        ("预计上半年亏损1.4亿-1亿元，上年同期亏损5415.49万元", "negative"),
+        ("预计净利润亏损2000万元，上年同期净利润亏损5,000万元", "positive"),
+        ("预计净利润1.65亿元–2.15亿元，上年同期亏损691.12万元", "positive"),
+        ("美团一季报亏损收窄超预期", "positive"),
+        ("净亏损好于市场预期", "positive"),
+        ("股东减持计划提前终止", "neutral"),
+        ("减持计划期限已届满 实际减持0.40%股份", "negative"),
+        ("部分高管减持计划时间届满，某基金减持0.54%股份", "negative"),
+        ("股东减持计划实施完毕", "negative"),
+        ("未能实现扭亏为盈", "negative"),
     ],
 )
 def test_a_rule_decides_what_leaves_no_doubt(text: str, tone: str) -> None:
@@ -66,9 +79,36 @@ def test_a_rule_decides_what_leaves_no_doubt(text: str, tone: str) -> None:
     assert rule.tone == tone
 
 
-@pytest.mark.parametrize("text", ["", "公司召开临时股东会", "美国非农就业超预期", "发布新产品", "逆转跌势"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "公司召开临时股东会",
+        "美国非农就业超预期",
+        "发布新产品",
+        "逆转跌势",
+        "上半年亏损2200万元-3000万元，上年同期亏损2638.93万元",
+        "上半年净亏损119亿元，上年同期亏损9",  # cut off
+        "某汽车三季度净亏损超市场预期",
+        "净亏损低于预期 某汽车美股盘前涨6%",
+        "裁员规模高于预期",
+        "减值损失超预期",
+        "跌幅未超预期",
+        "控股股东未来12个月内不减持公司股份",
+        "控股股东暂无减持计划",
+        "董事减持计划期限届满",
+        "销售额同比降幅收窄",
+        "净利润同比下降幅度有所收窄",
+    ],
+)
 def test_no_rule_speaks_where_there_is_doubt(text: str) -> None:
     assert matches(text) is None
+    assert title_rule(text) is None
+
+
+def test_a_mention_is_judged_by_the_figures_too() -> None:
+    smaller = matches("某燃气2026年度亏损约1.59亿元，上年同期亏损约19.16亿元")
+    assert smaller is not None and smaller.tone == "positive"
 
 
 def test_parts_that_disagree_leave_the_title_to_the_model() -> None:

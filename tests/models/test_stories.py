@@ -88,6 +88,33 @@ def test_look_alikes_stay_apart(what, first, second, hours):
     assert place(index, "b", second, title="", minutes=hours * 60).story_id == "b", what
 
 
+ONE, OTHER = "样例传媒：关于控股股东股份质押的公告", "样例影业：关于签订日常经营合同的公告"
+
+
+@pytest.mark.parametrize("stub", ["详情请见附件。", "阅读全文", "查看PDF原文，请点击链接下载公告全文。"])
+def test_a_text_that_only_points_elsewhere_makes_no_copy_of_another_title(stub):
+    index = StoryIndex()
+    place(index, "a", stub, title=ONE)
+    other = place(index, "b", stub, title=OTHER, minutes=1)
+    assert (other.story_id, other.novelty) == ("b", 1.0)
+    assert place(index, "c", stub, title=ONE, minutes=2).story_id == "a"
+
+
+@pytest.mark.parametrize("text", [WIRE, "样例影业签订日常经营合同，样例传媒控股股东股份质押。"])
+def test_a_headline_may_change_over_a_text_that_tells_it(text):
+    index = StoryIndex()
+    place(index, "a", text, title=ONE)
+    assert place(index, "b", text, title="样例影业签订日常经营合同", minutes=1).story_id == "a"
+
+
+def test_texts_in_another_script_are_copies_only_where_they_are_the_same():
+    index = StoryIndex()
+    place(index, "a", "카카오 주가 상승", title="")
+    assert place(index, "b", "네이버 주가 하락", title="").story_id == "b"
+    assert place(index, "c", "카카오 주가 상승", title="").story_id == "a"
+    assert place(index, "d", "\ud800！", title="").story_id == "d"
+
+
 def test_placing_again_changes_nothing():
     index = StoryIndex()
     place(index, "a")

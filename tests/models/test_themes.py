@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from models.reading import plain
 from models.themes import Taxonomy, Theme, ThemeError, built_in, check, lower, read_themes
 
 IDS = (
@@ -55,6 +56,20 @@ def test_a_cue_makes_a_candidate(text: str, theme: str) -> None:
 )
 def test_a_trap_cancels_the_cue_inside_it(text: str, theme: str) -> None:
     assert theme not in themes_of(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("VR遊戲上線", [(0, 4)]), ("ＶＲ游戏上线", [(0, 4)]), ("vr遊戲機上線", [])]
+)
+def test_cues_and_traps_may_be_written_in_any_form(text: str, found: list[tuple[int, int]]) -> None:
+    taxonomy = Taxonomy([Theme(id="vr", name="甲", cues=("ＶＲ遊戲",), traps=("VR遊戲機",))])
+    assert [(cue.start, cue.end) for cue in taxonomy.find(plain(text))] == found
+
+
+def test_every_cue_is_found_in_a_document() -> None:
+    for index, theme in enumerate(built_in().themes):
+        for text in theme.cues:
+            assert index in {cue.theme for cue in built_in().find(plain(text))}, text
 
 
 def test_a_cue_beside_a_trap_still_counts() -> None:

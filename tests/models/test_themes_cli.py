@@ -60,6 +60,13 @@ def test_a_theme_is_added_tested_and_trained(run: Run, tmp_path: Path) -> None:
     assert "16 after" in trained.output
 
 
+def test_a_theme_is_tested_on_text_as_documents_are_read(run: Run) -> None:
+    run(*ADD)
+    tested = run("test", "low_altitude", given="低空經濟試點擴大，無人機航線開通\n低空经济试点扩大，无人机航线开通\n")
+    traditional, simplified = (line.split()[0] for line in tested.output.splitlines())
+    assert traditional == simplified
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

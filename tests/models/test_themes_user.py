@@ -54,6 +54,11 @@ def test_a_new_theme_works_at_once(analyser: Analyser, tmp_path: Path) -> None:
     assert np.mean(np.array(about)[:, None] > np.array(other)[None, :]) > 0.85  # nearly every pair in order
 
 
+def test_traditional_and_full_width_texts_are_the_same_texts(analyser: Analyser) -> None:
+    traditional, simplified = analyser.embed(["無人機配送，ｅＶＴＯＬ獲得訂單", "无人机配送，eVTOL获得订单"])
+    assert np.allclose(traditional, simplified, atol=1e-5)
+
+
 def test_training_improves_it_and_belongs_to_one_version(analyser: Analyser, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     add(path, LOW_ALTITUDE)
