@@ -22,8 +22,8 @@ from typing import IO, Any
 import msgspec
 
 from ingest import pages
-from ingest.encoding import decode, encoding_of
-from ingest.fields import Options, RowError, to_document
+from ingest.encoding import decode, encoding_of, readable
+from ingest.fields import NAMES, Options, RowError, clean, to_document
 from models.records import Document, document_id
 from stream.records import MAX_PAYLOAD, DeadLetter
 
@@ -72,8 +72,9 @@ class Reader:
             elif kind in _TEXTS:
                 yield self._text(path, kind)
             else:
-                raise RowError(f"{path.suffix or 'a name without suffix'} is not a known format; known are {_known()}")
-        except (RowError, OSError, EOFError, zlib.error, UnicodeError) as error:
+                suffix = readable(path.suffix) or "a name without suffix"
+                raise RowError(f"{suffix} is not a known format; known are {_known()}")
+        except Exception as error:  # the file is untrusted: whatever is odd in it costs a dead letter  # noqa: BLE001
             yield self._reject(path, 0, error, "")
 
     # ------------------------------------------------------------------ rows
@@ -87,7 +88,7 @@ class Reader:
                 if not isinstance(row, Mapping):
                     raise RowError(f"a row must be an object of fields, not {type(row).__name__}")
                 yield to_document(row, self.options, default_source=source)
-            except (RowError, ValueError) as error:
+            except Exception as error:  # so is the row  # noqa: BLE001
                 yield self._reject(path, number, error, raw or _as_text(row))
 
     # ------------------------------------------------------------------ texts
@@ -105,7 +106,7 @@ class Reader:
         if not data.strip():
             raise RowError("the file is empty")
         if kind == ".pdf":
-            return self.pdf(data, path.name, self.options)
+            return self.pdf(data, readable(path.name), self.options)
         modified = datetime.fromtimestamp(path.stat().st_mtime, self.options.now.tzinfo)
         if kind in (".txt", ".md"):
             row = plain_text(decode(data), _plain_stem(path))
@@ -116,7 +117,8 @@ class Reader:
 
     def _reject(self, path: Path, number: int, error: Exception, payload: str) -> DeadLetter:
         source = self.options.source or _plain_stem(path)
-        return rejection(path.name, number, error, payload, source=source, now=self.options.now)
+        name = readable(path.name)
+        return rejection(name, number, explained(error), payload, source=source, now=self.options.now)
 
 
 def rejection(name: str, number: int, error: Exception, payload: str, *, source: str, now: datetime) -> DeadLetter:
@@ -131,6 +133,18 @@ def rejection(name: str, number: int, error: Exception, payload: str, *, source:
         payload=payload[:MAX_PAYLOAD],
         failed_at=now,
     )
+
+
+def explained(error: Exception) -> Exception:
+    """What a rejection says of an error: the foreseen ones speak for themselves, the others get a remedy."""
+    if isinstance(error, RowError | OSError | EOFError | zlib.error):
+        return error
+    return RowError(f"can't be read ({type(error).__name__}: {error}): correct it, or leave it out")
+
+
+def rejected_whole(item: Item) -> bool:
+    """Whether an item of a `Reader` is the rejection of a whole file, which has no payload."""
+    return isinstance(item, DeadLetter) and not item.payload
 
 
 def plain_text(text: str, name: str) -> dict[str, Any]:
@@ -148,7 +162,8 @@ def format_of(path: Path) -> str:
 
 
 def _plain_stem(path: Path) -> str:
-    return path.name.split(".")[0] or path.name
+    name = readable(path.name)
+    return name.split(".")[0] or name
 
 
 def _hidden(relative: Path) -> bool:
@@ -214,8 +229,21 @@ def _json_file(path: Path) -> Iterator[Row]:
 def _rows_in(whole: Any) -> list[Any]:
     if isinstance(whole, list):
         return whole
-    held = [value for value in whole.values() if _is_rows(value)] if isinstance(whole, dict) else []
-    return list(held[0]) if held else [whole]
+    held = next((value for value in whole.values() if _is_rows(value)), None) if isinstance(whole, dict) else None
+    return [whole] if held is None or _is_document(whole, held) else list(held)
+
+
+def _is_document(whole: dict[str, Any], held: list[Any]) -> bool:
+    """Whether an object is a document that holds a list (of securities, of related news), and no envelope of rows.
+
+    A feed has a title too, but its rows have titles of their own, and it has no time.
+    """
+    return _has(whole, "title", "body") and (_has(whole, "published_at") or not _has(held[0], "title", "body"))
+
+
+def _has(row: dict[str, Any], *fields: str) -> bool:
+    values = {name.lower(): value for name, value in row.items()}
+    return any(clean(values.get(name)) for field in fields for name in NAMES[field])
 
 
 def _is_rows(value: object) -> bool:
@@ -229,7 +257,8 @@ def _csv(path: Path) -> Iterator[Row]:
     first = head.decode(encoding, "replace").split("\n", 1)[0]
     delimiter = max("\t,;|", key=first.count) if path.suffix.lower() != ".tsv" else "\t"
     with _open(path) as file, io.TextIOWrapper(file, encoding, errors="replace", newline="") as text:
-        rows = csv.DictReader(text, delimiter=delimiter, restkey="", restval="")
+        # restkey None: no column can have that name; "" is that of pandas' index.
+        rows = csv.DictReader(text, delimiter=delimiter, restkey=None, restval="")
         number = 1
         while True:
             number += 1
@@ -240,10 +269,10 @@ def _csv(path: Path) -> Iterator[Row]:
             except csv.Error as error:
                 yield number, "", RowError(f"not CSV: {error}")
                 continue
-            if row.get(""):
+            if surplus := row.pop(None, None):
                 yield (
                     number,
-                    _as_text(row),
+                    _as_text([*row.values(), *surplus]),
                     RowError("more columns than the header names: quote texts with delimiters"),
                 )
                 continue
@@ -255,12 +284,13 @@ def _parquet(path: Path) -> Iterator[Row]:
     import pyarrow.parquet as pq
 
     try:
-        source = pa.BufferReader(_open(path).read()) if path.suffix.lower() == ".gz" else str(path)
-        number = 0
-        for batch in pq.ParquetFile(source).iter_batches(batch_size=1000):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, "", row
+        with _open(path) as file:  # opened here: pyarrow takes no name that isn't UTF-8
+            source = pa.BufferReader(file.read()) if path.suffix.lower() == ".gz" else file
+            number = 0
+            for batch in pq.ParquetFile(source).iter_batches(batch_size=1000):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, "", row
     except pa.ArrowException as error:
         raise RowError(f"not a readable Parquet file: {error}") from error
 

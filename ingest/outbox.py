@@ -3,7 +3,8 @@
 The embedded broker forgets everything when it restarts, and a cluster can lose a partition, so Kafka's
 acknowledgement ends nothing. An entry goes `PENDING` (here only), `SENT` (Kafka took it), then `STORED` or `DEAD`
 (seen in the store). From then on only its id stays, for `retention_days`, so that adding the same document again
-does nothing; adding the same id with another text is an edit and is published again.
+does nothing; adding the same id with another text is an edit and is published again. Only texts count towards the
+limit: the ids of stored documents never keep new ones out.
 
 One SQLite file (`ingest.outbox_file`) in WAL mode with `synchronous=FULL`: `add` returns after the fsync, so an
 acknowledged document survives a power cut. Callers add in batches, which makes the fsync cheap. Any process may add;
@@ -18,7 +19,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,18 @@ from stream.records import DEAD, DOCUMENTS, DeadLetter, encode
 
 # An edit of a message that is open or done takes the row over; the same text again changes nothing.
 _ADD = """
-INSERT INTO entries (id, topic, digest, state, value, batch, fetched_at, published_at, changed_at)
-VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?)
+INSERT INTO entries (id, topic, digest, state, batch, fetched_at, published_at, changed_at)
+VALUES (?, ?, ?, 0, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
-    topic = excluded.topic, digest = excluded.digest, state = 0, value = excluded.value, batch = excluded.batch,
+    topic = excluded.topic, digest = excluded.digest, state = 0, batch = excluded.batch,
     fetched_at = excluded.fetched_at, published_at = excluded.published_at, changed_at = excluded.changed_at,
     log = NULL
 WHERE entries.digest != excluded.digest
 """
-
+_TEXT = """
+INSERT INTO texts SELECT seq, ? FROM entries WHERE id = ?
+ON CONFLICT (seq) DO UPDATE SET value = excluded.value
+"""
 
 # SQLite uses a partial index only where the query repeats its condition: hence `state < 2 AND state = 1`.
 # `first_offset` stays when a message is sent again into the same log: either copy may be the one that gets stored.
@@ -57,7 +61,7 @@ def _about(item: Document | DeadLetter) -> tuple[bool, str]:
 class Outbox:
     """See the module's text. Safe for use by several threads; each process opens its own.
 
-    limit_bytes: room for unconfirmed messages; clock: epoch seconds.
+    limit_bytes: room for the texts of unconfirmed messages; clock: epoch seconds.
     """
 
     def __init__(
@@ -88,16 +92,19 @@ class Outbox:
         """
         now = self._clock()
         rows = [self._row(item, batch, now, again) for item in items]
+        values = [encode(item) for item in items]
         changed: Counter[tuple[bool, str]] = Counter()
         try:
             with self._transaction():
-                if self.used_bytes() + sum(len(row[3]) for row in rows) > self._limit:
+                if self.used_bytes() + sum(map(len, values)) > self._limit:
                     raise OutboxFull(
                         f"outbox {self.path} holds its limit of {self._limit // 1_000_000} MB: start Kafka, the worker "
                         "and ClickHouse so that it drains, or raise ingest.outbox_limit_mb"
                     )
-                for about, some in groupby(zip(items, rows, strict=True), key=lambda pair: _about(pair[0])):
-                    changed[about] += self._db.executemany(_ADD, [row for _, row in some]).rowcount
+                for item, row, value in zip(items, rows, values, strict=True):
+                    if self._db.execute(_ADD, row).rowcount:
+                        self._db.execute(_TEXT, (value, row[0]))
+                        changed[_about(item)] += 1
         except sqlite3.OperationalError as error:
             if "full" in str(error):
                 raise OutboxFull(f"no room on the disk of {self.path}: free some ({error})") from error
@@ -110,27 +117,25 @@ class Outbox:
         mark = digest(item) + (str(now).encode() if again else b"")
         if isinstance(item, Document):
             times = item.fetched_at.timestamp(), item.published_at.timestamp()
-            return (item.id, DOCUMENTS, mark, encode(item), batch, *times, now)
-        return (item.document_id, DEAD, mark, encode(item), batch, item.failed_at.timestamp(), 0.0, now)
+            return (item.id, DOCUMENTS, mark, batch, *times, now)
+        return (item.document_id, DEAD, mark, batch, item.failed_at.timestamp(), 0.0, now)
 
     def room(self) -> float:
         """Share of the limit that is free, 0..1."""
         return max(0.0, 1 - self.used_bytes() / self._limit)
 
     def used_bytes(self) -> int:
-        """Bytes of the file in use: pages less free pages, so asking costs nothing."""
-        with self._lock:
-            pages, free, size = (
-                int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
-                for name in ("page_count", "freelist_count", "page_size")
-            )
-        return (pages - free) * size
+        """Bytes of the texts that the store has not shown yet."""
+        return int(self._all("SELECT bytes FROM used")[0][0])
 
     # ------------------------------------------------------------------ publishing
 
     def pending(self, limit: int) -> list[Entry]:
         """The oldest unpublished messages, in the order they were added."""
-        sql = "SELECT seq, id, topic, digest, value FROM entries WHERE state < 2 AND state = 0 ORDER BY seq LIMIT ?"
+        sql = (
+            "SELECT seq, id, topic, digest, value FROM entries JOIN texts USING (seq) "
+            "WHERE state < 2 AND state = 0 ORDER BY seq LIMIT ?"
+        )
         return [Entry(*row) for row in self._all(sql, (limit,))]
 
     def mark_sent(self, acks: Iterable[tuple[Entry, int, int]], log: str) -> None:
@@ -158,10 +163,9 @@ class Outbox:
     def replace(self, entry: Entry, letter: DeadLetter) -> None:
         """Publish a dead letter in place of a message that Kafka will never take."""
         with self._transaction():
-            self._db.execute(
-                "UPDATE entries SET topic = ?, value = ? WHERE seq = ? AND digest = ?",
-                (DEAD, encode(letter), entry.seq, entry.digest),
-            )
+            sql = "UPDATE entries SET topic = ? WHERE seq = ? AND digest = ?"
+            if self._db.execute(sql, (DEAD, entry.seq, entry.digest)).rowcount:
+                self._db.execute("UPDATE texts SET value = ? WHERE seq = ?", (encode(letter), entry.seq))
 
     # ------------------------------------------------------------------ confirming
 
@@ -176,12 +180,11 @@ class Outbox:
     def confirm(self, entries: Iterable[Sent], state: State) -> None:
         """The store has these: forget the text, remember the id."""
         now = self._clock()
+        done = "UPDATE entries SET state = ?, changed_at = ? WHERE seq = ? AND state = 1 AND fetched_at = ?"
         with self._transaction():
-            self._db.executemany(
-                "UPDATE entries SET state = ?, value = NULL, changed_at = ? "
-                "WHERE seq = ? AND state = 1 AND fetched_at = ?",
-                [(state, now, entry.seq, entry.fetched_at) for entry in entries],
-            )
+            for entry in entries:
+                if self._db.execute(done, (state, now, entry.seq, entry.fetched_at)).rowcount:
+                    self._db.execute("DELETE FROM texts WHERE seq = ?", (entry.seq,))
 
     def send_again(self, entries: Iterable[Sent]) -> None:
         """Set sent messages pending."""

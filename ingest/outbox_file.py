@@ -15,6 +15,8 @@ class OutboxBroken(RuntimeError):
     """The outbox's file can't be read; the text names it and the remedy."""
 
 
+# A text has a row of its own, which goes when the store has it: a row that only shrinks would free no page.
+# `used` is what the texts hold together, so asking for it costs nothing.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
     seq          INTEGER PRIMARY KEY,
@@ -22,7 +24,6 @@ CREATE TABLE IF NOT EXISTS entries (
     topic        TEXT NOT NULL,
     digest       BLOB NOT NULL,
     state        INTEGER NOT NULL,
-    value        BLOB,
     batch        TEXT NOT NULL,
     fetched_at   REAL NOT NULL,
     published_at REAL NOT NULL,
@@ -36,6 +37,15 @@ CREATE TABLE IF NOT EXISTS entries (
 CREATE INDEX IF NOT EXISTS entries_open ON entries (state, seq) WHERE state < 2;
 CREATE INDEX IF NOT EXISTS entries_done ON entries (changed_at) WHERE state >= 2;
 CREATE INDEX IF NOT EXISTS entries_batch ON entries (batch, state) WHERE batch != '';
+CREATE TABLE IF NOT EXISTS texts (seq INTEGER PRIMARY KEY, value BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS used (bytes INTEGER NOT NULL);
+INSERT INTO used SELECT 0 WHERE NOT EXISTS (SELECT * FROM used);
+CREATE TRIGGER IF NOT EXISTS texts_taken AFTER INSERT ON texts
+    BEGIN UPDATE used SET bytes = bytes + length(new.value); END;
+CREATE TRIGGER IF NOT EXISTS texts_edited AFTER UPDATE ON texts
+    BEGIN UPDATE used SET bytes = bytes + length(new.value) - length(old.value); END;
+CREATE TRIGGER IF NOT EXISTS texts_gone AFTER DELETE ON texts
+    BEGIN UPDATE used SET bytes = bytes - length(old.value); END;
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL, used_at REAL);
 """
 # Outboxes made before notes could go.
@@ -43,6 +53,23 @@ _NOTES_USED_AT = """
 ALTER TABLE notes ADD COLUMN used_at REAL;
 UPDATE notes SET used_at = CAST(strftime('%s') AS REAL)
 WHERE name GLOB 'file *' OR name GLOB 'content *' OR name GLOB 'pdf *';
+"""
+# Outboxes made when a text stood in its entry's row. They are copied, as dropping a column would free no page either.
+_COLUMNS = (
+    "seq, id, topic, digest, state, batch, fetched_at, published_at, changed_at, attempts, log, "
+    '"partition", "offset", first_offset'
+)
+_TEXTS_APART = f"""
+BEGIN IMMEDIATE;
+ALTER TABLE entries RENAME TO entries_before;
+DROP INDEX entries_open;
+DROP INDEX entries_done;
+DROP INDEX entries_batch;
+{_SCHEMA}
+INSERT INTO entries ({_COLUMNS}) SELECT {_COLUMNS} FROM entries_before;
+INSERT INTO texts SELECT seq, value FROM entries_before WHERE state < 2;
+DROP TABLE entries_before;
+COMMIT;
 """
 
 
@@ -53,10 +80,16 @@ def open_database(path: Path) -> sqlite3.Connection:
     with _first_opening(path):
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
+        if "value" in _columns(db, "entries"):
+            db.executescript(_TEXTS_APART)
         db.executescript(_SCHEMA)
-        if "used_at" not in {row[1] for row in db.execute("PRAGMA table_info(notes)")}:
+        if "used_at" not in _columns(db, "notes"):
             db.executescript(_NOTES_USED_AT)
     return db
+
+
+def _columns(db: sqlite3.Connection, table: str) -> set[str]:
+    return {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
@@ -35,15 +35,25 @@ ROBOTS_SECONDS = 3600.0
 MAX_WAIT_SECONDS = 1800.0
 MAX_RETRY_AFTER_SECONDS = 86_400.0  # a host that asks for more is asked again after a day
 MAX_CRAWL_DELAY_SECONDS = 60.0
+_PACKINGS = ("gzip", "deflate")  # a chunk of others (brotli) may unpack to any size before it can be looked at
 
 
 class FetchError(RuntimeError):
-    """A request that gave nothing; the text names the address. `retry_after`: seconds that the host asked for, or 0."""
+    """A request that gave nothing; the text names the address.
 
-    def __init__(self, text: str, *, status: int = 0, retry_after: float = 0.0) -> None:
+    retry_after: seconds that the host asked for, or 0; away: the host gave no answer at all.
+    """
+
+    def __init__(self, text: str, *, status: int = 0, retry_after: float = 0.0, away: bool = False) -> None:
         super().__init__(text)
         self.status = status
         self.retry_after = retry_after
+        self.away = away
+
+    @property
+    def of_host(self) -> bool:
+        """Whether the host is away, broken or busy, which says nothing of the address."""
+        return self.away or self.retry_after > 0 or self.status == 429 or self.status >= 500
 
 
 class Fetched(NamedTuple):
@@ -91,7 +101,7 @@ class Fetcher:
         self._rules: dict[str, tuple[float, RobotFileParser]] = {}
         self._clients = {  # one for each kind: a connection that was opened unguarded is never used guarded
             public: httpx.Client(
-                headers={"User-Agent": USER_AGENT},
+                headers={"User-Agent": USER_AGENT, "Accept-Encoding": ", ".join(_PACKINGS)},
                 timeout=httpx.Timeout(15.0, connect=5.0),
                 follow_redirects=False,
                 trust_env=not public,  # a proxy would look names up by itself
@@ -122,8 +132,8 @@ class Fetcher:
             answer = self._once(address, public, headers or {}, form, json)
             if answer.status not in (301, 302, 303, 307, 308):
                 return answer
-            before, address = address, urljoin(address, answer.headers.get("location", ""))
-            public = public or _host(address) != _host(before)
+            before, address = address, _target(address, answer.headers.get("location", ""))
+            public = public or host_of(address) != host_of(before)
             form = json = None
         raise FetchError(f"{shown(url)}: more than {MAX_REDIRECTS} redirects")
 
@@ -143,14 +153,18 @@ class Fetcher:
         with host.turn:
             self._wait(host, url)
             deadline = self._clock() + self._seconds
+            guard: AbstractContextManager[list[str]] = guarded() if public else nullcontext([])
+            answered = False
             try:
                 with (
-                    guarded() if public else nullcontext(),
+                    guard as blocked,
                     self._clients[public].stream(method, url, headers=sent, data=form, content=json) as reply,
                 ):
-                    body = self._body(reply, deadline)
+                    answered = True
+                    body = self._body(reply, deadline) if reply.is_success else b""
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, Blocked, ValueError) as error:
-                raise FetchError(f"{shown(url)}: {error or type(error).__name__}") from error
+                away = isinstance(error, httpx.TransportError) and not (answered or blocked)
+                raise FetchError(f"{shown(url)}: {error or type(error).__name__}", away=away) from error
             finally:
                 host.free_at = self._clock() + max(self._host_seconds, host.crawl_delay)
             if reply.status_code >= 400:
@@ -172,6 +186,9 @@ class Fetcher:
             self._sleep(host.free_at - now)
 
     def _body(self, reply: httpx.Response, deadline: float) -> bytes:
+        packing = reply.headers.get("content-encoding", "").strip().lower()
+        if packing not in ("", "identity", *_PACKINGS):
+            raise FetchError(f"{shown(str(reply.url))}: the answer is packed as {packing!r}, which nobody asked for")
         body = bytearray()
         for chunk in reply.iter_bytes(65_536):
             body += chunk
@@ -213,6 +230,8 @@ class Fetcher:
             if error.status in (401, 403) or error.status >= 500 or not error.status:
                 raise  # the host does not want to be asked, or can't be reached: neither is a permission
             rules.parse([])
+        except ValueError as error:  # of a line that the parser can't take: no permission either
+            raise FetchError(f"{site}/robots.txt: {error}") from error
         return rules
 
 
@@ -225,12 +244,20 @@ def shown(url: str) -> str:
         return url.split("?")[0]
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
     """The host's name; empty for what is no address."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
+
+
+def _target(url: str, location: str) -> str:
+    """Where a redirect leads. Raises `FetchError`."""
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise FetchError(f"{shown(url)}: redirects to {shown(location)!r}: {error}") from error
 
 
 def retry_after(headers: Mapping[str, str]) -> float:

@@ -25,7 +25,7 @@ from aiohttp import web
 
 from ingest.entries import Added, OutboxFull
 from ingest.fields import Options, RowError, to_document
-from ingest.files import rejection
+from ingest.files import explained, rejection
 from ingest.outbox import Outbox
 from models.records import Document
 from stream.records import DeadLetter
@@ -145,9 +145,9 @@ class Push:
                 if not isinstance(row, Mapping):
                     raise RowError("a document must be a JSON object")
                 documents.append(to_document(row, options, default_source="push"))
-            except RowError as error:
+            except Exception as error:  # the row is untrusted: whatever is odd in it costs no other row  # noqa: BLE001
                 payload = json.dumps(row, ensure_ascii=False)
-                letters.append(rejection("push", number, error, payload, source="push", now=options.now))
+                letters.append(rejection("push", number, explained(error), payload, source="push", now=options.now))
         items: list[Document | DeadLetter] = [*documents, *letters]
         self._arrived(items, outbox.add(items))
         return Answer(len(documents), tuple(letter.reason for letter in letters))

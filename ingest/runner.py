@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from deploy.logs import configure
+from deploy.proxies import spare_loopback
 from deploy.settings import Settings, SettingsError, load, secret
 from deploy.signals import stopped_by
 from ingest.arrivals import Arrivals
@@ -87,11 +88,12 @@ def run(settings: Settings, stop: threading.Event) -> None:
 
 def main() -> None:
     """Entry point of `python -m ingest`."""
-    settings = load()
-    configure(settings, "ingest")
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its retries are told by ours, once
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    spare_loopback()
     try:
+        settings = load()
+        configure(settings, "ingest")
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its retries are told by ours, once
+        logging.getLogger("watchfiles").setLevel(logging.WARNING)
         run(settings, stopped_by(signal.SIGTERM, signal.SIGINT))
     except (SettingsError, OutboxBroken) as error:
         raise SystemExit(f"ingestor: {error}") from error

@@ -48,10 +48,10 @@ def _read(value: object) -> datetime:
     text = value.strip()
     if text.isascii() and text.isdigit():
         return _digits(text)
-    for reader in (datetime.fromisoformat, _parts, parsedate_to_datetime):
+    for reader in (datetime.fromisoformat, _parts, _rfc_2822):
         try:
             return reader(text)
-        except (ValueError, TypeError, IndexError):
+        except (ValueError, TypeError, IndexError, OverflowError):
             continue
     raise ValueError(
         f"{value!r} is not a time; known are ISO 8601, 2026-06-01 09:05, 2026年6月1日, RFC 2822, epoch seconds"
@@ -79,3 +79,9 @@ def _parts(text: str) -> datetime:
     return datetime(
         number["y"], number["mo"], number["d"], number.get("h", 0), number.get("mi", 0), number.get("s", 0), micro
     )
+
+
+def _rfc_2822(text: str) -> datetime:
+    time = parsedate_to_datetime(text)
+    # -0000 is UTC with nothing said of the writer's own zone (`email.utils.formatdate` writes it); the parser drops it.
+    return time.replace(tzinfo=UTC) if time.tzinfo is None and "-0000" in text.split() else time

@@ -1,14 +1,14 @@
 """One address that a user gives: a web page's article, a PDF, a feed, or a file of rows.
 
 The address is fetched politely and from the public internet only (`ingest.polite`), then read by what it is: the
-declared type first, the address's suffix otherwise.
+declared type first, the suffix of its name where the type is unknown or says little.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ingest import pages
@@ -16,16 +16,21 @@ from ingest.encoding import decode
 from ingest.feeds.base import ShapeChanged
 from ingest.feeds.rss import entries_of
 from ingest.fields import RowError, to_document
-from ingest.files import SUFFIXES, Item, Reader, rejection
-from ingest.polite import Fetched, Fetcher, FetchError
+from ingest.files import SUFFIXES, Item, Reader, format_of, rejection
+from ingest.polite import Fetched, Fetcher, FetchError, host_of
 
 _SUFFIX_OF = {
+    "": ".html",
     "text/html": ".html",
     "application/xhtml+xml": ".html",
     "application/pdf": ".pdf",
     "application/json": ".json",
     "application/x-ndjson": ".jsonl",
+    "application/jsonl": ".jsonl",
     "text/csv": ".csv",
+    "text/tab-separated-values": ".tsv",
+    "application/vnd.apache.parquet": ".parquet",
+    "text/markdown": ".md",
     "application/rss+xml": ".xml",
     "application/atom+xml": ".xml",
     "application/xml": ".xml",
@@ -33,7 +38,9 @@ _SUFFIX_OF = {
     "text/plain": ".txt",
 }
 
-_VAGUE = ("", "text/plain", "application/octet-stream")
+_VAGUE = ("", "text/plain")
+_GZIP = b"\x1f\x8b"
+_NAME_BYTES = 200  # of the 255 that file systems take, as the suffix comes on top
 
 
 def read_url(url: str, fetch: Fetcher, reader: Reader) -> Iterator[Item]:
@@ -42,22 +49,26 @@ def read_url(url: str, fetch: Fetcher, reader: Reader) -> Iterator[Item]:
         answer = fetch.get(url)
         yield from _read(answer, reader)
     except (FetchError, RowError, ShapeChanged) as error:
-        yield rejection(url, 0, error, url, source=reader.options.source or host_of(url), now=reader.options.now)
+        yield rejection(url, 0, error, url, source=reader.options.source or _source(url), now=reader.options.now)
 
 
-def host_of(url: str) -> str:
-    """The host's name, which stands for the source of what it serves."""
-    return urlsplit(url).hostname or "web"
+def _source(url: str) -> str:
+    """The host's name stands for the source of what it serves."""
+    return host_of(url) or "web"
 
 
 def _read(answer: Fetched, reader: Reader) -> Iterator[Item]:
-    options, host = reader.options, host_of(answer.url)
+    options, host = reader.options, _source(answer.url)
     declared = answer.headers.get("content-type", "")
     kind = declared.split(";")[0].strip().lower()
-    path = PurePosixPath(unquote(urlsplit(answer.url).path))
-    suffix = _SUFFIX_OF.get(kind, ".html")
-    if kind in _VAGUE and path.suffix.lower() in SUFFIXES:
-        suffix = path.suffix.lower()
+    path = Path(unquote(urlsplit(answer.url).path))
+    suffix = _SUFFIX_OF.get(kind, "")
+    if (not suffix or kind in _VAGUE) and format_of(path) in SUFFIXES:
+        suffix = format_of(path)
+    if not suffix:
+        raise RowError(f"{kind} is not read; known are pages, feeds, and files of {', '.join(sorted(SUFFIXES))}")
+    if answer.body.startswith(_GZIP):
+        suffix += ".gz"
     if suffix == ".html":
         charset = declared.partition("charset=")[2].strip(" \"';")
         row = pages.article(decode(answer.body, charset), url=answer.url)
@@ -72,6 +83,12 @@ def _read(answer: Fetched, reader: Reader) -> Iterator[Item]:
                 yield rejection(answer.url, number, error, str(row), source=host, now=options.now)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / f"{path.stem or host}{suffix}"
+            file = Path(folder) / f"{_stem(path) or host}{suffix}"
             file.write_bytes(answer.body)
             yield from reader.read(file)
+
+
+def _stem(path: Path) -> str:
+    """The name in the address without suffixes, as far as a file can have it."""
+    stem = Path(path.name.removesuffix(".gz")).stem.replace("\0", "")
+    return stem.encode()[:_NAME_BYTES].decode(errors="ignore")

@@ -178,9 +178,14 @@ def report_of(item: Row) -> Report:
 
 
 def suffixed(code: str) -> str:
-    """`0.300413` as the vendor writes it, to `300413.SZ`; what is neither Shanghai nor Shenzhen stays as it is."""
+    """`0.300413` as the vendor writes it, to `300413.SZ`; what is of no exchange of the mainland stays as it is.
+
+    Market 1 is Shanghai, whose indices and funds have numbers of Shenzhen's stocks; 0 is Shenzhen and Beijing.
+    """
     market, _, number = code.partition(".")
-    return plain_code(number) if market in ("0", "1") and number.isdigit() and len(number) == 6 else code
+    if market not in ("0", "1") or not number.isdigit() or len(number) != 6:
+        return code
+    return f"{number}.SH" if market == "1" else plain_code(number)
 
 
 def plain_code(number: str) -> str:

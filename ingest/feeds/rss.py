@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +15,10 @@ import feedparser
 
 from ingest.feeds.base import Page, Row, ShapeChanged
 from ingest.polite import Fetched, Fetcher
+from ingest.times import parse_time
 from models.records import Kind
+
+_CST = re.compile(r"\bCST\b")  # China's standard time, though RFC 2822 means America's
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,20 @@ def _row(entry: Any, publisher: str) -> Row:
         "id": entry.get("id") or entry.get("link"),
         "title": entry.get("title"),
         "body": max((text or "" for text in texts), key=len),
-        "published_at": _moment(entry.get("published_parsed") or entry.get("updated_parsed")),
+        "published_at": _time(entry),
         "url": entry.get("link"),
         "publisher": (entry.get("source") or {}).get("title") or publisher,
         "authors": entry.get("author"),
         "subjects": [tag.get("term") or "" for tag in entry.get("tags") or ()],
     }
+
+
+def _time(entry: Any) -> datetime | None:
+    """Read as that of any source; only what can't be is left to feedparser, which takes no zone for UTC's."""
+    try:
+        return parse_time(_CST.sub("", entry.get("published") or entry.get("updated") or ""))
+    except ValueError:
+        return _moment(entry.get("published_parsed") or entry.get("updated_parsed"))
 
 
 def _moment(parsed: struct_time | None) -> datetime | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 from ingest.pdf.sections import split
 from models.records import Analyst, Recommendation, Report
@@ -153,7 +154,10 @@ def _target(text: str) -> float | None:
 
 
 def _iso(year: str, month: str, day: str) -> str:
-    return f"{int(year):04d}-{int(month):02d}-{int(day):02d}" if 1 <= int(month) <= 12 and 1 <= int(day) <= 31 else ""
+    try:
+        return date(int(year), int(month), int(day)).isoformat()
+    except ValueError:  # 2月30日: misprinted, or no date
+        return ""
 
 
 def _date(front: str) -> str:

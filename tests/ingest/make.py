@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from models.records import Document, document_id
 from stream.records import DeadLetter
@@ -21,6 +23,11 @@ class Clock:
 
     def pass_(self, seconds: float) -> None:
         self.seconds += seconds
+
+
+def in_gbk(path: Path) -> Path:
+    """The path with its last name in the bytes that a Chinese Windows gives it."""
+    return path.with_name(os.fsdecode(path.name.encode("gbk")))
 
 
 def document(native: str = "1", *, body: str = "芒果超媒盘中涨停。", at: datetime = NOW) -> Document:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -28,6 +28,7 @@ from ingest.feeds.rss import Rss, entries_of
 from ingest.feeds.sina import Sina
 from ingest.feeds.tushare import Tushare
 from ingest.feeds.wallstreetcn import Wallstreetcn
+from ingest.fields import Options
 from ingest.health import Health
 from ingest.outbox import Outbox
 from ingest.pdf import ReportReader
@@ -406,13 +407,19 @@ def test_one_bad_item_costs_one_dead_letter(outbox: Outbox, fetch: Fetcher) -> N
     assert (found.new, found.rejected) == (3, 1) and len(documents(outbox)) == 2
 
 
-def test_a_listed_report_gets_the_text_of_its_pdf_once(outbox: Outbox, fetch: Fetcher) -> None:
+@pytest.fixture
+def pdfs() -> Iterator[ReportReader]:
+    made = ReportReader()
+    yield made
+    made.close()
+
+
+def test_a_listed_report_gets_the_text_of_its_pdf_once(outbox: Outbox, fetch: Fetcher, pdfs: ReportReader) -> None:
     served = {"pdf": Reply(b"", 404)}
 
     def answer(asked: Asked) -> Reply:
         return served["pdf"] if asked.path.endswith(".pdf") else Reply(json.dumps(reports([0], more=False)).encode())
 
-    pdfs = ReportReader()
     with vendor(answer) as server:
         feed = replace(eastmoney.Reports(), endpoint=f"{server.url}/list", pdf=f"{server.url}/{{code}}.pdf")
         attachments = Attachments(fetch, pdfs, outbox)
@@ -424,11 +431,93 @@ def test_a_listed_report_gets_the_text_of_its_pdf_once(outbox: Outbox, fetch: Fe
         for _ in range(3):
             poll(feed, "em", fetch, outbox, NOW, attachments)
         assert sum(path.endswith(".pdf") for path in server.paths()) == 2
-    pdfs.close()
     (whole,) = documents(outbox)
     assert whole.id == listed.id and "若羽臣" in whole.body and len(whole.page_offsets) == 3
     assert whole.report is not None and whole.report.broker == "云帆样例证券" and whole.report.target_price == 42.6
     assert whole.title == "题0" and whole.authors == ("张三", "李四")
+
+
+class Library:
+    """A list of reports, and the host of their PDFs, which answers as `pdf` says."""
+
+    def __init__(self, size: int, pdf: Callable[[str], Reply]) -> None:
+        self.size, self.pdf = size, pdf
+
+    def __call__(self, asked: Asked) -> Reply:
+        if asked.path.endswith(".pdf"):
+            return self.pdf(asked.path)
+        return Reply(json.dumps(reports(list(range(self.size)), more=False)).encode())
+
+
+def without_text(outbox: Outbox) -> set[str]:
+    return {document.title for document in documents(outbox) if not document.body}
+
+
+@pytest.mark.parametrize("reply", [Reply(status=429, headers={"Retry-After": "600"}), Reply(status=503)])
+def test_a_host_in_trouble_costs_no_pdf(
+    reply: Reply, outbox: Outbox, fetch: Fetcher, clock: Clock, pdfs: ReportReader
+) -> None:
+    library = Library(3, lambda path: reply)
+    with vendor(library) as server, vendor(library) as elsewhere:
+        feed = replace(eastmoney.Reports(), endpoint=f"{server.url}/list", pdf=f"{elsewhere.url}/{{code}}.pdf")
+        attachments = Attachments(fetch, pdfs, outbox)
+        for polls in range(1, 6):
+            poll(feed, "em", fetch, outbox, NOW, attachments)
+            assert len(elsewhere.paths()) == (1 if "Retry-After" in reply.headers else polls)
+            clock.pass_(120)
+        assert without_text(outbox) == {"题0", "题1", "题2"}
+        library.pdf = lambda path: Reply(SAMPLE.read_bytes())
+        poll(feed, "em", fetch, outbox, NOW, attachments)
+    assert without_text(outbox) == set()
+
+
+def test_a_pdf_at_which_the_host_always_fails_holds_up_no_other(
+    outbox: Outbox, fetch: Fetcher, pdfs: ReportReader
+) -> None:
+    library = Library(3, lambda path: Reply(status=500) if "AP1000" in path else Reply(SAMPLE.read_bytes()))
+    with vendor(library) as server:
+        feed = replace(eastmoney.Reports(), endpoint=f"{server.url}/list", pdf=f"{server.url}/{{code}}.pdf")
+        attachments = Attachments(fetch, pdfs, outbox)
+        for _ in range(2):
+            poll(feed, "em", fetch, outbox, NOW, attachments)
+    assert without_text(outbox) == {"题0"}
+
+
+def test_whatever_a_pdf_raises_costs_that_pdf_only(
+    outbox: Outbox, fetch: Fetcher, pdfs: ReportReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = pdfs.read
+
+    def odd(data: bytes, name: str, options: Options) -> Document:
+        if "AP1000" in name:
+            raise KeyError("a font that nobody thought of")
+        return read(data, name, options)
+
+    monkeypatch.setattr(pdfs, "read", odd)
+    with vendor(Library(2, lambda path: Reply(SAMPLE.read_bytes()))) as server:
+        feed = replace(eastmoney.Reports(), endpoint=f"{server.url}/list", pdf=f"{server.url}/{{code}}.pdf")
+        attachments = Attachments(fetch, pdfs, outbox)
+        for _ in range(5):
+            poll(feed, "em", fetch, outbox, NOW, attachments)
+        assert sum("AP1000" in path for path in server.paths()) == 3
+    assert without_text(outbox) == {"题0"}
+
+
+@pytest.mark.parametrize(
+    ("code", "security"),
+    [
+        ("0.300413", "300413.SZ"),
+        ("0.000001", "000001.SZ"),
+        ("0.430047", "430047.BJ"),
+        ("1.600519", "600519.SH"),
+        ("1.000001", "000001.SH"),
+        ("1.510300", "510300.SH"),
+        ("116.00700", "116.00700"),
+        ("1.ABC", "1.ABC"),
+    ],
+)
+def test_eastmoneys_markets(code: str, security: str) -> None:
+    assert eastmoney.suffixed(code) == security
 
 
 # ---------------------------------------------------------------------- RSS
@@ -456,6 +545,29 @@ def test_rss_and_atom(body: bytes, outbox: Outbox, fetch: Fetcher) -> None:
             ("传媒",),
         )
         assert len(documents(outbox)) == 2
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2026/06/01 09:05:00",
+        "2026-06-01 09:05",
+        "2026年6月1日 9:05",
+        "2026-06-01 09:05:00 CST",
+        "Mon, 01 Jun 2026 09:05:00",
+        "Mon, 01 Jun 2026 09:05:00 CST",
+        "Mon Jun 01 09:05:00 CST 2026",
+        "Mon, 01 Jun 2026 09:05:00 +0800 (CST)",
+        "2026-06-01 09:05:00  +0800",
+        "Mon, 01 Jun 2026 01:05:00 GMT",
+        "2026-06-01T01:05:00Z",
+    ],
+)
+def test_a_time_without_a_zone_and_cst_are_beijings(time: str) -> None:
+    item = f"<item><title>t</title><pubDate>{time}</pubDate></item>"
+    body = f"<rss version='2.0'><channel>{item}</channel></rss>".encode()
+    (row,) = entries_of(Fetched(200, "http://x.invalid", {}, body))
+    assert row["published_at"] == datetime(2026, 6, 1, 9, 5, tzinfo=SHANGHAI)
 
 
 def test_an_unchanged_feed_costs_one_conditional_request(outbox: Outbox, fetch: Fetcher) -> None:

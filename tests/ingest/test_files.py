@@ -15,8 +15,8 @@ from ingest.fields import Options, RowError
 from ingest.files import FileError, Item, Reader
 from ingest.pages import article
 from models.records import Document
-from stream.records import DeadLetter
-from tests.ingest.make import NOW
+from stream.records import DeadLetter, encode
+from tests.ingest.make import NOW, in_gbk
 
 ROWS = [{"id": str(n), "title": f"标题{n}", "content": "正文，含“逗号”", "time": "2026-06-17 10:00"} for n in range(3)]
 
@@ -84,6 +84,72 @@ def test_a_row_with_too_many_columns(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("id,title,time\n1,甲,2026-06-01\n2,乙,2026-06-01,多\n", encoding="utf-8")
     assert ["row 3" in reason and "quote" in reason for reason in reasons(read(path))] == [True]
+
+
+def test_an_index_column_without_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "frame.csv"  # as pandas' to_csv writes it
+    path.write_text(",title,body,date\n0,甲,正文,2026-06-01\n1,乙,正文,2026-06-02,多\n", encoding="utf-8")
+    first, second = read(path)
+    assert isinstance(first, Document) and (first.title, first.body) == ("甲", "正文")
+    assert isinstance(second, DeadLetter) and "quote" in second.reason
+    assert json.loads(second.payload) == ["1", "乙", "正文", "2026-06-02", "多"]
+
+
+DATED = {"title": "甲", "content": "正文", "time": "2026-06-17 10:00"}
+
+
+@pytest.mark.parametrize(
+    ("whole", "titles"),
+    [
+        (DATED | {"stock_list": [{"code": "300413", "name": "芒果超媒"}]}, ["甲"]),
+        (DATED | {"related": [DATED | {"title": "乙"}]}, ["甲"]),
+        ({"msg": "ok", "time": 1781744700, "data": [DATED, DATED | {"title": "乙"}]}, ["甲", "乙"]),
+        ({"title": "某源", "description": "最新", "items": [DATED]}, ["甲"]),
+        ({"content": [DATED], "totalElements": 1, "time": 1781744700}, ["甲"]),
+    ],
+)
+def test_a_json_object_is_a_document_or_holds_rows(tmp_path: Path, whole: dict[str, object], titles: list[str]) -> None:
+    (tmp_path / "x.json").write_text(json.dumps(whole), encoding="utf-8")
+    assert [document.title for document in documents(read(tmp_path / "x.json"))] == titles
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json", "csv", "parquet"])
+def test_a_file_name_in_gbk(tmp_path: Path, kind: str) -> None:
+    found = documents(read(write(tmp_path, kind).rename(in_gbk(tmp_path / f"快讯.{kind}"))))
+    assert [(document.title, document.source) for document in found] == [(f"标题{n}", "快讯") for n in range(3)]
+
+
+def test_a_file_name_in_gbk_is_told(tmp_path: Path) -> None:
+    in_gbk(tmp_path / "报告.文档").write_bytes(b"x")
+    (item,) = read(tmp_path)
+    assert isinstance(item, DeadLetter) and item.reason.startswith("报告.文档: .文档 is not a known format")
+    encode(item)
+
+
+NOT_CHARSETS = ["rot13", "quopri", "base64", "zlib", "idna", "punycode", "unicode_escape", "utf-7", "undefined"]
+
+
+@pytest.mark.parametrize("name", NOT_CHARSETS)
+def test_only_a_charset_is_believed(tmp_path: Path, name: str) -> None:
+    text = r"AI stocks rise +2AA- \u4e00 a-egbpdaj6bu4bxfgehfvwxn"
+    (tmp_path / "x.txt").write_text(f"charset={name}\n{text}")
+    assert documents(read(tmp_path / "x.txt"))[0].body == text
+
+
+def test_the_charset_of_a_page_inside_a_row_is_not_the_file_s(tmp_path: Path) -> None:
+    row = {"title": "芒果超媒公告", "body": '<meta charset="gb2312">产能释放', "date": "2026-06-01"}
+    (tmp_path / "x.jsonl").write_text(json.dumps(row, ensure_ascii=False), encoding="utf-8")
+    assert documents(read(tmp_path / "x.jsonl"))[0].title == "芒果超媒公告"
+
+
+def test_what_nobody_foresaw_costs_one_file(tmp_path: Path) -> None:
+    late = pa.table({"title": ["甲"], "time": pa.array([10**15], pa.timestamp("s"))})  # no datetime can hold it
+    pq.write_table(late, tmp_path / "a.parquet")
+    (tmp_path / "b.jsonl").write_bytes(lines(ROWS))
+    items = read(tmp_path)
+    assert sum(isinstance(item, Document) for item in items) == 3
+    (told,) = reasons(items)
+    assert told.startswith("a.parquet: ") and "OverflowError" in told and "correct it" in told
 
 
 @pytest.mark.parametrize("name", ["cut.jsonl.gz", "cut.parquet", "empty.txt", "x.docx", "page.html"])

@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from ingest.entries import State
+from ingest.entries import Added, OutboxFull, State
 from ingest.folder import SETTLED_SECONDS, SWEEP_SECONDS, Folder
 from ingest.outbox import Outbox
 from ingest.pdf import ReportReader
-from tests.ingest.make import Clock
+from models.records import Document
+from stream.records import DeadLetter, decode
+from tests.ingest.make import Clock, in_gbk
 
 
 @pytest.fixture
@@ -38,9 +41,18 @@ def row(native: str) -> str:
     return json.dumps({"id": native, "source": "desk", "title": f"标题{native}", "time": "2026-06-01 10:00"}) + "\n"
 
 
-def later(inbox: Path) -> Folder:
-    """The folder as it is seen when everything has settled."""
-    return Folder(inbox, max_bytes=10**7, clock=lambda: time.time() + SETTLED_SECONDS + 1)
+def settled() -> float:
+    """The time at which everything has settled."""
+    return time.time() + SETTLED_SECONDS + 1
+
+
+def later(inbox: Path, max_bytes: int = 10**7) -> Folder:
+    return Folder(inbox, max_bytes=max_bytes, clock=settled)
+
+
+def rejections(outbox: Outbox) -> list[str]:
+    entries = [entry for entry in outbox.pending(100) if entry.topic == "fengxiang.dead"]
+    return [decode(entry.value, DeadLetter).reason for entry in entries]
 
 
 def test_each_file_is_read_once_whatever_its_name(inbox: Path, outbox: Outbox, pdfs: ReportReader) -> None:
@@ -100,12 +112,82 @@ def test_a_bad_file_becomes_a_dead_letter_and_the_rest_goes_on(inbox: Path, outb
     assert topics == {"fengxiang.documents", "fengxiang.dead"}
 
 
-def test_it_watches_until_told_to_stop(inbox: Path, outbox: Outbox) -> None:
+def test_odd_files_stop_no_other(inbox: Path, outbox: Outbox, pdfs: ReportReader) -> None:
+    in_gbk(inbox / "甲.jsonl").write_text(row("1"))
+    in_gbk(inbox / "乙.文档").write_text("x")
+    (inbox / "b.txt").write_text("charset=rot13\n正文", encoding="utf-8")
+    (inbox / "c.jsonl").write_text(row("2").replace("2026-06-01 10:00", "1 Jan 99999999999999999999 00:00:00"))
+    (inbox / "\U0010ffff.jsonl").write_text(row("3"))  # the last by name
+    assert later(inbox).sweep(outbox, pdfs) == 5
+    assert [reason.split(": ")[0] for reason in rejections(outbox)] == ["c.jsonl row 1", "乙.文档"]
+    assert outbox.counts()[State.PENDING] == 5
+    assert later(inbox).sweep(outbox, pdfs) == 0
+
+
+def test_what_nobody_foresaw_is_told_and_stops_no_other_file(inbox: Path, outbox: Outbox, pdfs: ReportReader) -> None:
+    def arrived(items: Sequence[Document | DeadLetter], _: Added) -> None:
+        if any(isinstance(item, Document) and item.title == "标题odd" for item in items):
+            raise KeyError("odd")
+
+    (inbox / "a.jsonl").write_text(row("odd"))
+    (inbox / "b.jsonl").write_text(row("1"))
+    failed: list[str] = []
+    folder = Folder(inbox, max_bytes=10**7, arrived=arrived, failed=lambda _, why: failed.append(why), clock=settled)
+    for _ in range(2):
+        folder.sweep(outbox, pdfs)
+    assert failed == ["a.jsonl: KeyError: 'odd'"] * 2
+    assert rejections(outbox) == ["a.jsonl: can't be read (KeyError: 'odd'): correct it, or leave it out"]
+    assert outbox.counts()[State.PENDING] == 3
+
+
+def test_a_full_outbox_is_no_fault_of_the_file(inbox: Path, tmp_path: Path, pdfs: ReportReader) -> None:
+    (inbox / "a.jsonl").write_text(row("1" * 200_000))
+    outbox = Outbox(tmp_path / "full.db", limit_bytes=150_000)
+    with pytest.raises(OutboxFull):
+        later(inbox).sweep(outbox, pdfs)
+    assert not rejections(outbox)
+    outbox.close()
+
+
+def test_what_replaces_a_file_while_it_is_read_is_read_too(inbox: Path, outbox: Outbox, pdfs: ReportReader) -> None:
+    (inbox / "a.jsonl").write_text(row("1"))
+
+    def replaces(*_: object) -> None:
+        (inbox / "a.jsonl").write_text(row("2"))
+
+    Folder(inbox, max_bytes=10**7, arrived=replaces, clock=settled).sweep(outbox, pdfs)
+    assert later(inbox).sweep(outbox, pdfs) == 1
+    assert outbox.counts()[State.PENDING] == 2
+
+
+def test_a_rejected_file_is_read_again_after_its_remedy(inbox: Path, outbox: Outbox, pdfs: ReportReader) -> None:
+    (inbox / "rows.data").write_text(row("1"))
+    (inbox / "long.txt").write_text("长" * 1000, encoding="utf-8")
+    (inbox / "report.pdf").write_bytes(b"no pdf at all")
+    small = later(inbox, max_bytes=2000)
+    assert (small.sweep(outbox, pdfs), small.sweep(outbox, pdfs)) == (3, 0)
+    (inbox / "rows.data").rename(inbox / "rows.jsonl")
+    assert (small.sweep(outbox, pdfs), small.sweep(outbox, pdfs)) == (1, 0)
+    os.utime(inbox / "report.pdf", (0, 0))  # as after the PDF reader was mended
+    assert (small.sweep(outbox, pdfs), small.sweep(outbox, pdfs)) == (1, 0)
+    large = later(inbox, max_bytes=4000)
+    assert (large.sweep(outbox, pdfs), large.sweep(outbox, pdfs)) == (2, 0)  # and the PDF once more
+    assert len(rejections(outbox)) == 3 and outbox.counts()[State.PENDING] == 5
+
+
+def test_a_time_in_the_future_does_not_hold_a_file_back(inbox: Path, outbox: Outbox, pdfs: ReportReader) -> None:
+    (inbox / "unpacked.jsonl").write_text(row("1"))
+    os.utime(inbox / "unpacked.jsonl", (time.time() + 8 * 3600,) * 2)
+    assert later(inbox).sweep(outbox, pdfs) == 1
+
+
+@pytest.mark.parametrize("name", ["new.jsonl", in_gbk(Path("新.jsonl"))], ids=["utf-8", "gbk"])
+def test_it_watches_until_told_to_stop(inbox: Path, outbox: Outbox, name: Path | str) -> None:
     stop = threading.Event()
     thread = threading.Thread(target=Folder(inbox, max_bytes=10**7).run, args=(outbox, stop))
     thread.start()
     time.sleep(0.3)
-    (inbox / "new.jsonl").write_text(row("1"))
+    (inbox / name).write_text(row("1"))
     deadline = time.monotonic() + SWEEP_SECONDS + 15  # a file that came before the watch is found by the next sweep
     while not outbox.counts()[State.PENDING]:
         assert time.monotonic() < deadline

@@ -4,16 +4,16 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ingest.entries import OutboxFull, State
+from ingest.entries import OutboxFull, State, digest
 from ingest.outbox import Outbox
 from ingest.outbox_file import OutboxBroken, Ownership
 from models.records import Document
-from stream.records import DEAD, DOCUMENTS, decode
+from stream.records import DEAD, DOCUMENTS, decode, encode
 from tests.ingest.make import NOW, Clock, document, letter
 
 
@@ -92,11 +92,34 @@ def test_full_takes_nothing_of_the_batch_and_frees_room(tmp_path: Path) -> None:
         outbox.add([document(str(n), body="长" * 50_000) for n in range(1, 4)])
     assert outbox.counts()[State.PENDING] == 1
     outbox.add([document("1", body="长" * 50_000)])
-    assert outbox.room() < 0.6
+    assert outbox.room() < 0.65
     send(outbox)
     outbox.confirm(outbox.sent(10), State.STORED)
     assert outbox.room() > 0.8
     outbox.add([document("2", body="长" * 50_000)])
+
+
+def test_what_is_stored_fills_neither_the_limit_nor_the_disk(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.db", limit_bytes=300_000)
+    for batch in range(40):  # 3 MB of texts, each batch confirmed at once
+        outbox.add([document(f"{batch} {n}", body="长" * 400) for n in range(50)])
+        send(outbox)
+        outbox.confirm(outbox.sent(50), State.STORED)
+    assert (outbox.counts()[State.STORED], outbox.used_bytes()) == (2000, 0)
+    outbox.close()
+    assert outbox.path.stat().st_size < 1_000_000
+
+
+def test_the_limit_counts_what_is_open_through_edits_and_replacements(outbox: Outbox) -> None:
+    outbox.add([document("a", body="长" * 100), document("a", body="长" * 3000), document("b"), letter()])
+    outbox.add([document("b", body="第二稿"), document("b", body="第二稿"), document("c")])
+    outbox.replace(outbox.pending(1)[0], letter("a"))
+    held = outbox.pending(10)
+    assert len(held) == 4 and held[0].value == encode(letter("a"))
+    assert outbox.used_bytes() == sum(len(entry.value) for entry in held)
+    send(outbox)
+    outbox.confirm(outbox.sent(3), State.STORED)
+    assert outbox.used_bytes() == len(held[3].value)
 
 
 def test_survives_kill_9(tmp_path: Path) -> None:
@@ -203,6 +226,63 @@ def test_an_outbox_of_before_learns_to_forget(tmp_path: Path, clock: Clock) -> N
     for _ in range(2):
         outbox = Outbox(tmp_path / "outbox.db", limit_bytes=10**8, clock=lambda: time.time() + 91 * 86400)
     assert outbox.forget_notes("file ", []) == 1 and outbox.forget_notes("", []) == 1
+
+
+BEFORE = """
+CREATE TABLE entries (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, topic TEXT NOT NULL, digest BLOB NOT NULL, state INTEGER NOT NULL,
+    value BLOB, batch TEXT NOT NULL, fetched_at REAL NOT NULL, published_at REAL NOT NULL, changed_at REAL NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0, log TEXT, "partition" INTEGER, "offset" INTEGER, first_offset INTEGER
+);
+CREATE INDEX entries_open ON entries (state, seq) WHERE state < 2;
+CREATE INDEX entries_done ON entries (changed_at) WHERE state >= 2;
+CREATE INDEX entries_batch ON entries (batch, state) WHERE batch != '';
+"""
+
+
+def with_texts_in_rows(path: Path, items: list[Document], state: Callable[[int], int]) -> None:
+    """An outbox of before texts had a table of their own."""
+    with sqlite3.connect(path) as old:
+        old.executescript("PRAGMA journal_mode=WAL;" + BEFORE)
+        for n, item in enumerate(items):
+            value = encode(item) if state(n) < 2 else None
+            times = item.fetched_at.timestamp(), item.published_at.timestamp(), time.time()
+            row = (None, item.id, DOCUMENTS, digest(item), state(n), value, "mine", *times, 1, "log-1", 0, n, n)
+            old.execute(f"INSERT INTO entries VALUES ({', '.join('?' * 15)})", row)
+    old.close()
+
+
+def test_an_outbox_of_before_keeps_what_it_holds(tmp_path: Path) -> None:
+    items = [document(str(n)) for n in range(9)]
+    with_texts_in_rows(tmp_path / "outbox.db", items, lambda n: n % 3)
+    for _ in range(2):
+        outbox = Outbox(tmp_path / "outbox.db", limit_bytes=10**8)
+        assert [decode(entry.value, Document) for entry in outbox.pending(10)] == items[::3]
+        assert [(one.id, one.offset) for one in outbox.sent(10)] == [(items[n].id, n) for n in (1, 4, 7)]
+        assert outbox.counts("mine")[State.STORED] == 3 and outbox.add(items)[:2] == (0, 9)
+        assert outbox.used_bytes() == sum(len(encode(item)) for n, item in enumerate(items) if n % 3 < 2)
+        outbox.close()
+
+
+@pytest.mark.parametrize("before", ["ALTER TABLE entries", "INSERT INTO texts", "DROP TABLE entries_before", "COMMIT"])
+def test_an_outbox_of_before_survives_kill_9_while_it_is_copied(tmp_path: Path, before: str) -> None:
+    with_texts_in_rows(tmp_path / "outbox.db", [document(str(n)) for n in range(3000)], lambda n: n % 3)
+    code = f"""
+import os, pathlib, sqlite3
+from ingest.outbox_file import open_database
+connect = sqlite3.connect
+def watched(*arguments, **options):
+    db = connect(*arguments, **options)
+    db.set_trace_callback(lambda sql: sql.lstrip().startswith({before!r}) and os.kill(os.getpid(), 9))
+    return db
+sqlite3.connect = watched
+open_database(pathlib.Path({str(tmp_path)!r}) / "outbox.db")
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == -9
+    outbox = Outbox(tmp_path / "outbox.db", limit_bytes=10**8)
+    assert set(outbox.counts().values()) == {0, 1000}
+    assert len(outbox.pending(2000)) == len(outbox.sent(2000)) == 1000
+    assert outbox.used_bytes() > 0 and outbox.add([document("0"), document("2")])[:2] == (0, 2)
 
 
 def test_a_damaged_file_is_named_with_a_remedy(tmp_path: Path) -> None:

@@ -154,6 +154,14 @@ def test_a_file_that_takes_too_long_or_too_much_costs_one_process(tmp_path: Path
         extractor.extract(b"%PDF-1.7" + b" " * 200_000_000)
 
 
+def test_a_date_that_does_not_exist_is_none(extractor: Extractor) -> None:
+    def draw(canvas: Canvas) -> None:
+        write(canvas, 50, 700, ["报告日期：2026年2月30日", *LEFT])
+
+    read = ReportReader(extractor).read(pdf(draw), "misprint.pdf", Options(now=NOW))
+    assert "2月30日" in read.body and read.published_at == NOW
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, len(GOOD) - 1), value=st.binary(min_size=1, max_size=40))
 def test_any_damage_gives_text_or_a_reason(extractor: Extractor, at: int, value: bytes) -> None:

@@ -120,6 +120,55 @@ def test_a_packed_answer_counts_unpacked(make: Callable[..., Fetcher]) -> None:
         make(max_bytes=1_000_000, robots=False).get(server.url)
 
 
+@pytest.mark.parametrize("packing", ["br", "zstd", "gzip, gzip", "x-gzip"])
+def test_what_may_unpack_to_any_size_is_refused(make: Callable[..., Fetcher], packing: str) -> None:
+    """A chunk of these is unpacked whole before anybody can look at its size: 455 bytes of brotli were 1 GB."""
+    with vendor(lambda asked: Reply(b"x", headers={"Content-Encoding": packing})) as server:
+        with pytest.raises(FetchError, match="packed as"):
+            make(robots=False).get(server.url)
+        assert server.asked[0].headers["Accept-Encoding"] == "gzip, deflate"
+        server.answer = lambda asked: Reply(b"x", 404, headers={"Content-Encoding": packing})
+        with pytest.raises(FetchError, match="HTTP 404"):
+            make(robots=False).get(server.url)
+
+
+@pytest.mark.parametrize(
+    ("reply", "of_host"),
+    [
+        (Reply(status=503), True),
+        (Reply(status=429), True),
+        (Reply(status=403, headers={"Retry-After": "9"}), True),
+        (Reply(status=404), False),
+        (Reply(b"x" * 2000), False),
+        (Reply(b"x", promise=100), False),
+    ],
+)
+def test_a_host_that_fails_is_told_from_an_address_that_does(
+    make: Callable[..., Fetcher], reply: Reply, of_host: bool
+) -> None:
+    with vendor(lambda asked: reply) as server, pytest.raises(FetchError) as caught:
+        make(max_bytes=1000, robots=False).get(server.url)
+    assert caught.value.of_host == of_host
+
+
+def test_a_host_that_is_away_is_told_from_one_that_is_refused(make: Callable[..., Fetcher]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+    for public_only in (False, True):
+        with pytest.raises(FetchError) as caught:
+            make(public_only=public_only).get(address)
+        assert caught.value.of_host is not public_only
+
+
+@pytest.mark.parametrize("line", ["Disallow: http://[bad", "Crawl-delay: ²"])
+def test_robots_that_cannot_be_read_permit_nothing(make: Callable[..., Fetcher], line: str) -> None:
+    rules = Reply(f"User-agent: *\n{line}".encode(), headers={"robots": "yes"})
+    with vendor(lambda asked: rules) as server:
+        with pytest.raises(FetchError, match=r"robots\.txt"):
+            make().get(f"{server.url}/page")
+        assert server.paths() == []
+
+
 def test_the_pause_that_robots_ask_for(make: Callable[..., Fetcher]) -> None:
     time = Time()
 
@@ -155,6 +204,7 @@ def test_robots_are_obeyed(make: Callable[..., Fetcher]) -> None:
         (Reply(b"x", promise=100), "x.invalid|closed|incomplete|peer"),
         (Reply(status=302, headers={"Location": "/again"}), "redirects"),
         (Reply(status=302, headers={"Location": "file:///etc/passwd"}), "not an http"),
+        (Reply(status=302, headers={"Location": "http://[bad"}), "redirects to"),
         (Reply(status=503, headers={"Retry-After": "7"}), "HTTP 503"),
     ],
 )

@@ -64,6 +64,14 @@ def test_a_bad_document_is_told_and_kept_as_a_dead_letter(client: httpx.Client, 
     assert outbox.counts()[State.PENDING] == 3
 
 
+def test_an_odd_date_costs_no_other_document(client: httpx.Client, outbox: Outbox) -> None:
+    odd = ROW | {"id": "2", "published_at": "1 Jan 99999999999999999999 00:00:00"}
+    reply = post(client, [ROW, odd, ROW | {"id": "3"}])
+    assert (reply.status_code, reply.json()["accepted"]) == (202, 2)
+    assert reply.json()["rejected"][0].startswith("push row 2: ")
+    assert outbox.counts()[State.PENDING] == 3
+
+
 @pytest.mark.parametrize("headers", [{"Authorization": ""}, {"Authorization": "Bearer wrong"}])
 def test_the_token_is_asked_for(client: httpx.Client, outbox: Outbox, headers: dict[str, str]) -> None:
     assert post(client, ROW, **headers).status_code == 401

@@ -30,6 +30,8 @@ NINE = datetime(2026, 6, 18, 9, 5, tzinfo=SHANGHAI)
         "202606180905",
         "20260618090500",
         "Thu, 18 Jun 2026 01:05:00 GMT",
+        "Thu, 18 Jun 2026 01:05:00 -0000",
+        "Thu, 18 Jun 2026 01:05:00 -0000 (UTC)",
         "Thu, 18 Jun 2026 09:05:00 +0800",
         1781744700,
         1781744700.0,
@@ -49,7 +51,12 @@ def test_a_bare_date_is_midnight_in_beijing(value: object) -> None:
     assert parse_time(value) == datetime(2026, 6, 18, tzinfo=SHANGHAI)
 
 
-@pytest.mark.parametrize("value", ["", "昨天", "2026-13-40", "12345", True, None, [], float("nan"), "0001-01-01", 99])
+HUGE = ["1 Jan 99999999999999999999 00:00:00", "Thu, 18 Jun 2026 01:05:00 +99999999999999999999"]
+
+
+@pytest.mark.parametrize(
+    "value", ["", "昨天", "2026-13-40", "12345", True, None, [], float("nan"), "0001-01-01", 99, *HUGE]
+)
 def test_anything_else_is_refused_by_name(value: object) -> None:
     with pytest.raises(ValueError, match="time"):
         parse_time(value)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
 import subprocess
@@ -7,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ingest.fields import Options
@@ -26,6 +30,10 @@ PARAGRAPHS = "".join(
 PAGE = f"<html><title>会员数增长</title><body><article><h1>会员数增长</h1>{PARAGRAPHS}</article></html>"
 FEED = "<rss version='2.0'><channel><item><title>快讯</title><guid>1</guid></item></channel></rss>"
 ROWS = json.dumps({"id": 1, "title": "快讯", "time": "2026-06-01"})
+
+_packed = io.BytesIO()
+pq.write_table(pa.table({"title": ["快讯"], "time": ["2026-06-01"]}), _packed)
+PARQUET = _packed.getvalue()
 
 
 @pytest.fixture
@@ -52,6 +60,14 @@ def read(path: str, reply: Reply, pdfs: ReportReader) -> list[Item]:
         ("/rows.jsonl", "text/plain", ROWS.encode(), "快讯"),
         ("/api", "application/json", f"[{ROWS}]".encode(), "快讯"),
         ("/note", "text/plain; charset=utf-8", "短标题\n正文。".encode(), "短标题"),
+        ("/rows.jsonl.gz", "application/gzip", gzip.compress(ROWS.encode(), mtime=0), "快讯"),
+        ("/rows.jsonl.gz", "application/x-gzip", ROWS.encode(), "快讯"),  # the server said how, and it was unpacked
+        ("/note.md", "text/markdown", "# 短标题\n正文。".encode(), "短标题"),
+        ("/rows.tsv", "text/tab-separated-values", "title\ttime\n快讯\t2026-06-01".encode(), "快讯"),
+        ("/rows.parquet", "application/vnd.apache.parquet", PARQUET, "快讯"),
+        ("/rows.parquet", "binary/octet-stream", PARQUET, "快讯"),
+        (f"/{'长' * 200}.jsonl.gz", "application/gzip", gzip.compress(ROWS.encode(), mtime=0), "快讯"),
+        ("/a%00b.jsonl", "text/plain", ROWS.encode(), "快讯"),
     ],
 )
 def test_an_address_is_read_by_what_it_is(path: str, kind: str, body: bytes, title: str, pdfs: ReportReader) -> None:
@@ -67,11 +83,21 @@ def test_an_address_is_read_by_what_it_is(path: str, kind: str, body: bytes, tit
         (Reply(status=404), "HTTP 404"),
         (Reply(b"<html></html>"), "no article"),
         (Reply(b"x", headers={"Content-Type": "application/pdf"}), "not a PDF"),
+        (
+            Reply(b"x", headers={"Content-Type": "image/png"}),
+            "image/png is not read; known are pages, feeds, and files",
+        ),
     ],
 )
 def test_what_gives_nothing_is_a_dead_letter_that_names_it(reply: Reply, reason: str, pdfs: ReportReader) -> None:
     (item,) = read("/x", reply, pdfs)
     assert isinstance(item, DeadLetter) and reason in item.reason
+
+
+def test_what_is_no_address_is_a_dead_letter(pdfs: ReportReader) -> None:
+    reader = Reader(Options(now=NOW), max_bytes=10**7, pdf=pdfs.read)
+    (item,) = read_url("http://[bad", Fetcher(), reader)
+    assert isinstance(item, DeadLetter) and "not an http" in item.reason
 
 
 def run(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
