@@ -84,15 +84,21 @@ def counts(client: Client) -> Counts:
     return Counts(*row)
 
 
-def dead_letters(client: Client, *, stage: str = "", document_id: str = "", limit: int = 50) -> list[DeadLetterRow]:
-    """The latest dead letters, those of one stage or one document id (or its beginning) only. Payloads are left out."""
+def dead_letters(
+    client: Client, *, stage: str = "", document_id: str = "", limit: int = 50, still_open: bool = False
+) -> list[DeadLetterRow]:
+    """The latest dead letters, those of one stage or one document id (or its beginning) only. Payloads are left out.
+
+    still_open: those that were not sent again yet.
+    """
     rows = client.query(
         """
         SELECT document_id, stage, reason, error, source, failed_at, replayed_at FROM dead_letters FINAL
         WHERE ({stage:String} = '' OR stage = {stage:String}) AND startsWith(document_id, {id:String})
+            AND (NOT {open:Bool} OR replayed_at IS NULL)
         ORDER BY failed_at DESC, document_id LIMIT {limit:UInt32}
         """,
-        parameters={"stage": stage, "id": document_id, "limit": limit},
+        parameters={"stage": stage, "id": document_id, "limit": limit, "open": still_open},
     ).result_rows
     return [DeadLetterRow(*row) for row in rows]
 
@@ -118,6 +124,12 @@ def mark_replayed(client: Client, letters: Sequence[DeadLetterRow]) -> None:
         """,
         parameters={"letters": [(x.document_id, x.stage, microseconds(x.failed_at) // 1000) for x in letters]},
     )
+
+
+def fetched(client: Client, ids: Sequence[str]) -> dict[str, datetime]:
+    """When the stored text of each of these documents was fetched; those that aren't stored are left out."""
+    sql = "SELECT id, fetched_at FROM documents FINAL WHERE id IN {ids:Array(String)}"
+    return dict(client.query(sql, parameters={"ids": list(ids)}).result_rows) if ids else {}
 
 
 def open_requests(client: Client) -> list[ReplayRequest]:

@@ -20,12 +20,14 @@ from stream.queries import (
     DeadLetterRow,
     ReplayRequest,
     dead_letter_payload,
+    fetched,
     finish_request,
     mark_replayed,
     open_requests,
     requested,
 )
 from stream.records import DOCUMENTS, BadMessage, decode
+from stream.rows import milliseconds
 from stream.store import first_line
 
 log = logging.getLogger(__name__)
@@ -35,27 +37,34 @@ SEND_SECONDS = 60
 
 
 class Resent(Struct, frozen=True):
-    """How many were sent, and of each that wasn't: its document's id, and why its original can't be read."""
+    """How many were sent, and of each that wasn't: its document's id, and why."""
 
     sent: int
     skipped: list[tuple[str, str]]
 
 
 def resend(client: Client, producer: KafkaProducer, letters: Sequence[DeadLetterRow]) -> Resent:
-    """Send the originals of dead letters to the stream and mark the letters as replayed. Raises `KafkaError`."""
+    """Send the originals of dead letters to the stream and mark the letters as replayed. Raises `KafkaError`.
+
+    An original is left out where the store has a later text of its document: analysed now, it would replace that.
+    """
     sent = 0
     skipped: list[tuple[str, str]] = []
     for start in range(0, len(letters), AT_ONCE):
-        flights = []
+        flights, originals = [], []
         for letter in letters[start : start + AT_ONCE]:
             payload = dead_letter_payload(client, letter).encode()
             if not payload:
                 skipped.append((letter.document_id, "the original is gone: its time is over (stream.text_days)"))
                 continue
             try:
-                document = decode(payload, Document)
+                originals.append((letter, decode(payload, Document), payload))
             except BadMessage as error:
                 skipped.append((letter.document_id, str(error)))
+        stored = fetched(client, [document.id for _, document, _ in originals])
+        for letter, document, payload in originals:
+            if document.id in stored and milliseconds(document.fetched_at) < milliseconds(stored[document.id]):
+                skipped.append((letter.document_id, "a later text of it is stored"))
                 continue
             flights.append((letter, producer.send(DOCUMENTS, key=document.id.encode(), value=payload)))
         for _, flight in flights:

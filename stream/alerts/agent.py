@@ -22,7 +22,7 @@ from clickhouse_connect.driver.client import Client
 from deploy import guard
 from deploy.settings import Settings, secret
 from stream.alerts import windows
-from stream.alerts.channels import Channel, ChannelBook, Safe, resolve
+from stream.alerts.channels import Channel, ChannelBook, Safe, missing, resolve
 from stream.alerts.deliver import Lanes, Postman, Target
 from stream.alerts.facts import of_document, of_signal
 from stream.alerts.intake import Intake
@@ -30,8 +30,10 @@ from stream.alerts.items import Item
 from stream.alerts.ledger import Attempt, Firing, Ledger, acknowledged, note
 from stream.alerts.match import Matcher
 from stream.alerts.message import Links, Message, compose
+from stream.alerts.rules import load_baskets
 from stream.alerts.send import Sender
 from stream.alerts.subscriptions import Book, Stored
+from stream.alerts.text import RuleError
 from stream.alerts.watch import Spoken, Watcher
 from stream.store import StoreAway, connect, first_line
 
@@ -56,11 +58,12 @@ class Agent:
         self._links = links(settings)
         self._book = Book(client)
         self._channel_book = ChannelBook(client, Safe.of(settings.data_dir))
-        self._intake = Intake(client, timedelta(hours=settings.alerts.max_age_hours))
+        self._intake = Intake(client, max_age(settings))
         self._ledger = Ledger.restored(client, clock())
         self._stored: dict[str, Stored] = {}
         self._channels: dict[tuple[str, str], Channel] = {}
-        self._state: tuple[int, int] | None = None
+        self._themes = settings.user_themes
+        self._state: tuple[tuple[int, int], tuple[int, int]] | None = None
         self._matcher = Matcher({})
         self._next_reload = 0.0
         self._next_forget = time.monotonic() + FORGET_SECONDS  # not at once: what was stored unfinished is needed first
@@ -103,12 +106,11 @@ class Agent:
             return None
         codes = {code for code in signal.key.split(" ") if "." in code} | set(subscription.when.security)
         fact = of_signal(subscription, signal, spoken.documents, security_names(codes))
-        rest = windows.rest(subscription)
         group = f"{subscription.kind} {signal.key}"
-        if rest:
-            return self._ledger.fire(stored, fact, group=group, what=str(round(signal.at)), now=clock(), rest=rest)
-        what = signal.ids[0]  # said once of this document, however often the watch is asked
-        return self._ledger.fire(stored, fact, group=f"{group} {what}", what=what, now=clock(), rest=float("inf"))
+        if subscription.silent:  # several silences of a source within a digest are several things to tell
+            group += f" {signal.ids[0]}"
+        rest = windows.rest(subscription)
+        return self._ledger.fire(stored, fact, group=group, what=str(round(signal.at)), now=clock(), rest=rest)
 
     def _deliver(self) -> None:
         self._ledger.settle(self._postman.settled())
@@ -118,9 +120,7 @@ class Agent:
             first = firings[0]
             channel = resolve(first.owner, name, self._channels)
             if channel is None:
-                given_up = _given_up(
-                    first, name, f"there is no channel {name!r}: `fengxiang alerts channels add` makes it"
-                )
+                given_up = _given_up(first, name, missing(name))
                 note(self._client, [given_up])
                 self._ledger.settle([given_up])
                 continue
@@ -142,15 +142,20 @@ class Agent:
         if time.monotonic() > self._next_forget:
             self._next_forget = time.monotonic() + FORGET_SECONDS
             self._ledger.forget(clock())
-        state = self._book.state()
+        state = (self._book.state(), _stamp(self._themes))  # in this order: a basket is there before its rule
         if state == self._state:
             return
+        try:
+            load_baskets(self._themes)
+        except RuleError as error:
+            log.error("baskets stay as they were: %s", error)
         self._stored = {s.subscription.id: s for s in self._book.all() if s.subscription.enabled}
         self._channels, problems = self._channel_book.all()
         for problem in problems:
             log.error("channel %s", problem)
         self._matcher = Matcher({id_: stored.subscription for id_, stored in self._stored.items()})
         self._watcher.follow(list(self._stored.values()))
+        self._postman.follow(self._channels)
         self._state = state
         log.info("%d subscriptions, %d channels", len(self._stored), len(self._channels))
 
@@ -160,7 +165,8 @@ def run(settings: Settings, ended: threading.Event, ready: Callable[[], None] = 
     with alone(settings.data_dir):
         sender = Sender(guard.networks(settings.alerts.allow_networks), settings.alerts.timeout_seconds)
         postman = Postman(Lanes(sender.send, clock), Notes(lambda: connect(settings, writer=True)))
-        watcher = Watcher(lambda: connect(settings, writer=False), clock, settings.alerts.window_seconds)
+        every = settings.alerts.window_seconds
+        watcher = Watcher(lambda: connect(settings, writer=False), clock, every, max_age(settings))
         watcher.start()
         postman.start()
         try:
@@ -214,6 +220,11 @@ class Notes:
             raise
 
 
+def max_age(settings: Settings) -> timedelta:
+    """What was published longer ago is not news."""
+    return timedelta(hours=settings.alerts.max_age_hours)
+
+
 def links(settings: Settings) -> Links:
     """Addresses in messages, and the key of those that act."""
     alerts = settings.alerts
@@ -246,6 +257,15 @@ def alone(data_dir: Path) -> Iterator[None]:
         except OSError:
             raise AlreadyRunning(f"alerts are running already here (lock {path}); one process is enough") from None
         yield
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Changes whenever the file does, which need not exist."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
 
 
 def _given_up(firing: Firing, channel: str, reason: str) -> Attempt:

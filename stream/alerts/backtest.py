@@ -20,7 +20,7 @@ from models.trading import SHANGHAI
 from stream.alerts import frames, windows
 from stream.alerts.facts import of_signal
 from stream.alerts.ledger import STORY_DAYS
-from stream.alerts.rules import Condition, Rule, codes
+from stream.alerts.rules import Condition, Rule
 from stream.alerts.sql import PERIOD, Where
 from stream.alerts.subscriptions import Subscription
 from stream.alerts.text import RuleError
@@ -103,7 +103,7 @@ def _documents(
     if bound:
         name, way = bound
         loose = msgspec.structs.replace(rule.when, **{name: None if name.startswith(("tone", "mention")) else 0.0})
-        values = _rows(client, _keep_meaning(loose, name), start, now, _value(rule.when, name))
+        values = _rows(client, loose, start, now, _value(loose, name))
         suggestion = _suggest(values, way, per_day * days)
         suggestion |= {"threshold": name, "current": getattr(rule.when, name), "wanted": per_day}
     return Lookback(
@@ -119,13 +119,6 @@ def _documents(
 
 def _is_set(condition: Condition, name: str) -> bool:
     return getattr(condition, name) not in (None, 0.0)
-
-
-def _keep_meaning(condition: Condition, name: str) -> Condition:
-    """A bound's absence must not turn «a mention that …» into «any document»."""
-    if name.startswith("mention") and not condition.of_mention:
-        return msgspec.structs.replace(condition, mention_above=-1.0)
-    return condition
 
 
 class _Value:
@@ -162,9 +155,8 @@ def _rows(
             own = where._list(value.condition.theme)
             inner = f"SELECT document_id, max(score) AS best FROM document_themes_now WHERE {PERIOD} AND theme IN {own}"
         else:
-            named = sorted(codes(value.condition))
-            only = f" AND code IN {where._list(named)}" if named else ""
-            inner = f"SELECT document_id, {value.join} AS best FROM mentions_now WHERE {PERIOD}{only}"
+            only = where.of_one_mention(value.condition)  # the one mention that all bounds are about
+            inner = f"SELECT document_id, {value.join} AS best FROM mentions_now WHERE {only}"
         join = f" INNER JOIN ({inner} GROUP BY document_id) AS v ON v.document_id = d.id"
     sql = f"""
     SELECT toUnixTimestamp64Milli(published_at) / 1000 AS at, id, if(story_id = '', id, story_id) AS story, title, url,

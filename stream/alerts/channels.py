@@ -156,3 +156,8 @@ class ChannelBook:
 def resolve(owner: str, name: str, channels: Mapping[tuple[str, str], Channel]) -> Channel | None:
     """The owner's channel of that name, or the common one."""
     return channels.get((owner, name)) or channels.get(("", name))
+
+
+def missing(name: str) -> str:
+    """What is said of a message whose channel `resolve` doesn't find."""
+    return f"there is no channel {name!r}: `fengxiang alerts channels add` makes it"

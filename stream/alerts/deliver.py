@@ -11,12 +11,13 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
-from stream.alerts.channels import Channel
+from stream.alerts.channels import Channel, missing, resolve
 from stream.alerts.ledger import Attempt
 from stream.alerts.message import Message
 from stream.alerts.send import NotDelivered
@@ -46,11 +47,16 @@ class Target:
 
 @dataclass
 class _Lane:
-    channel: Channel
+    channel: Channel | None  # None: it was removed
     waiting: deque[Target] = field(default_factory=deque)
     under_way: int = 0
     failures: int = 0
     retry_at: datetime | None = None
+
+    def turn_to(self, channel: Channel | None) -> None:
+        """Its channel now: what failed may work with another address, and without a channel need not wait."""
+        if channel != self.channel:
+            self.channel, self.failures, self.retry_at = channel, 0, None
 
 
 class Lanes:
@@ -64,15 +70,19 @@ class Lanes:
     ) -> None:
         self._send, self._clock = send, clock
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="deliver")
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[tuple[str, str], _Lane] = {}  # by owner and name of the channel
         self._finished: queue.SimpleQueue[tuple[_Lane, Target, NotDelivered | None]] = queue.SimpleQueue()
 
     def submit(self, target: Target, channel: Channel) -> None:
         """Take a message."""
-        lane = self._lanes.setdefault(channel.key, _Lane(channel))
-        if lane.channel != channel:  # its address was changed: what failed may work now
-            lane.channel, lane.failures, lane.retry_at = channel, 0, None
+        lane = self._lanes.setdefault((channel.owner, channel.name), _Lane(channel))
+        lane.turn_to(channel)
         lane.waiting.append(target)
+
+    def follow(self, channels: Mapping[tuple[str, str], Channel]) -> None:
+        """From now on these; what waits for one that was removed, and that no common one stands for, is given up."""
+        for (owner, name), lane in self._lanes.items():
+            lane.turn_to(resolve(owner, name, channels))
 
     def pump(self) -> None:
         """Start what can be started."""
@@ -93,8 +103,8 @@ class Lanes:
         except queue.Empty:
             return found
 
-    def waiting(self) -> dict[str, int]:
-        """Channel -> messages that wait or are under way."""
+    def waiting(self) -> dict[tuple[str, str], int]:
+        """(owner, name) of a channel -> messages that wait or are under way."""
         return {key: len(lane.waiting) + lane.under_way for key, lane in self._lanes.items()}
 
     def close(self) -> None:
@@ -104,12 +114,15 @@ class Lanes:
     # ------------------------------------------------------------------
 
     def _attempt(self, lane: _Lane, target: Target) -> None:
+        channel = lane.channel
         try:
-            self._send(lane.channel, target.message)
+            if channel is None:
+                raise NotDelivered(missing(target.name), final=True)
+            self._send(channel, target.message)
         except NotDelivered as error:
             self._finished.put((lane, target, error))
         except Exception as error:  # noqa: BLE001 - it concerns one message
-            log.error("sending through %s raised %s", lane.channel, type(error).__name__)
+            log.error("sending through %s raised %s", channel, type(error).__name__)
             self._finished.put((lane, target, NotDelivered(type(error).__name__)))
         else:
             self._finished.put((lane, target, None))
@@ -129,7 +142,7 @@ class Lanes:
             next_at = lane.retry_at = now + timedelta(seconds=min(LONGEST_PAUSE, 2.0 ** min(lane.failures, 12)))
             lane.waiting.append(target)  # to the end: one message that is never taken holds up nobody
         if error is not None:
-            log.warning("%s: %s (%s)", lane.channel, error, state)
+            log.warning("%s: %s (%s)", lane.channel or target.name, error, state)
         return Attempt(
             message_id=target.message.id,
             subscription_id=target.message.subscription_id,
@@ -143,7 +156,7 @@ class Lanes:
 
 
 class Postman(threading.Thread):
-    """Runs lanes. `submit`, `has` and `settled` belong to one thread, that of the ledger.
+    """Runs lanes. `submit`, `follow`, `has` and `settled` belong to one thread, that of the ledger.
 
     store: keeps attempts, or raises; it is tried again until it does. Meanwhile others are sent, but only so many, as
     their outcomes are known here alone.
@@ -152,7 +165,7 @@ class Postman(threading.Thread):
     def __init__(self, lanes: Lanes, store: Callable[[Sequence[Attempt]], None]) -> None:
         super().__init__(name="postman", daemon=True)
         self._lanes, self._store = lanes, store
-        self._inbox: queue.SimpleQueue[tuple[Target, Channel]] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()  # what the lanes are to do
         self._unstored: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()  # None: no more will come
         self._stored: queue.SimpleQueue[Attempt] = queue.SimpleQueue()
         self._taken: set[tuple[str, str]] = set()
@@ -162,7 +175,11 @@ class Postman(threading.Thread):
     def submit(self, target: Target, channel: Channel) -> None:
         """Take a message. One that was taken, and of which `settled` hasn't told the end, must not be given again."""
         self._taken.add(target.key)
-        self._inbox.put((target, channel))
+        self._inbox.put(partial(self._lanes.submit, target, channel))
+
+    def follow(self, channels: Mapping[tuple[str, str], Channel]) -> None:
+        """From now on the channels are these, for what waits as well."""
+        self._inbox.put(partial(self._lanes.follow, channels))
 
     def has(self, message: str, name: str) -> bool:
         return (message, name) in self._taken
@@ -186,7 +203,7 @@ class Postman(threading.Thread):
         self._clerk.start()
         while not self._ended.is_set():
             while not self._inbox.empty():
-                self._lanes.submit(*self._inbox.get())
+                self._inbox.get()()
             if self._unstored.qsize() < MOST_UNSTORED:
                 self._lanes.pump()
             self._hand_over(self._lanes.results(wait=0.02))

@@ -27,7 +27,7 @@ class Frame:
     publishers: NDArray[Any]
     tones: NDArray[np.float64]
     ids: NDArray[Any]
-    live: NDArray[np.bool_]  # no backfill: only these can raise an alarm
+    came: NDArray[np.float64]  # since when it is stored and its time is past; -inf: backfill, which came as history
 
 
 class Read(NamedTuple):
@@ -47,7 +47,7 @@ def read(client: Client, rule: Rule, low: datetime, high: datetime, most: int = 
     sql = f"""
     SELECT toUnixTimestamp64Milli(published_at) / 1000 AS at, {key} AS key, copy_number <= 1 AS first,
         if(publisher = '', source, publisher) AS by, sentiment_score, id,
-        NOT backfill AS live
+        if(backfill, -inf, toUnixTimestamp64Milli(greatest(stored_at, published_at)) / 1000) AS came
     FROM documents_now
     WHERE {PERIOD} AND {clause}
     ORDER BY at DESC, id DESC LIMIT {most}
@@ -61,11 +61,11 @@ def read(client: Client, rule: Rule, low: datetime, high: datetime, most: int = 
 
 
 def split(columns: Sequence[Sequence[Any]]) -> dict[str, Frame]:
-    """Columns (time, key, first, publisher, tone, id, live), sorted by time, as a frame a key."""
+    """Columns (time, key, first, publisher, tone, id, came), sorted by time, as a frame a key."""
     keys, numbers = np.unique(np.asarray(columns[1], dtype=object).astype(str), return_inverse=True)
     order = np.argsort(numbers, kind="stable")
     cuts = np.searchsorted(numbers[order], np.arange(1, len(keys)))
-    kinds = (float, None, bool, object, float, object, bool)
+    kinds = (float, None, bool, object, float, object, float)
     arrays = [
         np.asarray(column, dtype=kind)[order] if kind else None for column, kind in zip(columns, kinds, strict=True)
     ]

@@ -23,7 +23,8 @@ from stream.alerts.schedule import plan
 from stream.alerts.subscriptions import Stored
 
 STORY_DAYS = 3  # as long as a story goes on
-PENDING_DAYS = 16  # a weekly digest waits that long, its escalation for seven days more, and retries for one
+# A weekly digest waits that long, its escalation for seven days more, and retries for one; a watch rests that long.
+PENDING_DAYS = 16
 CARRIED = ("send", "digest", "held", "cooldown", "limited")
 DONE = ("sent", "gave_up")
 DAY = timedelta(days=1)
@@ -136,9 +137,10 @@ class Ledger:
         now: datetime,
         rest: float | None = None,
     ) -> Firing | None:
-        """The firing of a subscription, or None where it has been stored, or a watch's rest of so many seconds goes on.
+        """The firing of a subscription, or None where it has been stored.
 
-        group: the story, or the watch's key; what: that which fires just once, a document or a moment.
+        group: the story, or the watch's key; what: that which fires just once, a document or a moment. rest: seconds
+        for which a watch says no more of a key; of what was before it spoke, and came later, it says nothing ever.
         """
         subscription = stored.subscription
         if subscription.dry_run:  # what was only noted has not been told when it goes live
@@ -147,8 +149,10 @@ class Ledger:
         if id_ in self._recent:
             return None
         told = self._told_groups.get((subscription.id, group))
-        if rest is not None and told is not None and (now - told).total_seconds() <= rest:
-            return None
+        if rest is not None and told is not None:
+            moment = fact.published_at or now
+            if moment <= told or (now - told).total_seconds() <= rest:
+                return None
         due = self._due[subscription.id]
         kept = max(DAY, timedelta(seconds=seconds(subscription.cooldown or "1d")))
         while due and due[0] <= now - kept:
@@ -161,10 +165,13 @@ class Ledger:
         going_on = rest is None and told is not None and now - told <= timedelta(days=STORY_DAYS)
         if going_on and outcome in (*CARRIED, "dry_run"):
             outcome = "grouped"
-        due_at = str(round(chosen.due_at.timestamp() * 1000))
-        message = digest(subscription.id, group, what) if outcome == "send" else digest(subscription.id, due_at)
         carried = outcome in CARRIED
+        channels = subscription.channels if carried else ()
         escalation = subscription.escalate if carried else None
+        escalate_to = escalation.channels if escalation else ()
+        due_at = str(round(chosen.due_at.timestamp() * 1000))
+        together = (due_at, *sorted(channels), "", *sorted(escalate_to))  # all in one message are for the same channels
+        message = digest(subscription.id, *((group, what) if outcome == "send" else together))
         firing = Firing(
             id=id_,
             subscription_id=subscription.id,
@@ -179,8 +186,8 @@ class Ledger:
             outcome=outcome,
             due_at=chosen.due_at if carried else now,
             message_id=message if carried else "",
-            channels=subscription.channels if carried else (),
-            escalate_to=escalation.channels if escalation else (),
+            channels=channels,
+            escalate_to=escalate_to,
             escalate_at=chosen.due_at + timedelta(seconds=seconds(escalation.after)) if escalation else None,
             facts=msgspec.json.encode(fact).decode(),
         )

@@ -119,7 +119,7 @@ def _parts(condition: Condition) -> Iterable[Condition]:
 
 def _of_mention(c: Condition, own: frozenset[str], mention: Named) -> bool:
     return (
-        (not own or mention.code in own)
+        (mention.code in own or not (c.security or c.basket))  # an unknown basket holds of none
         and (not c.mention_tone or mention.tone in c.mention_tone)
         and (c.mention_below is None or mention.score < c.mention_below)
         and (c.mention_above is None or mention.score > c.mention_above)

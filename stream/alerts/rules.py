@@ -21,7 +21,7 @@ from msgspec import Meta, Struct, field
 from models.records import Kind, Tone
 from stream.alerts.text import RuleError, Source, convert
 
-SPAN = re.compile(r"^[1-9][0-9]{0,3}[mhd]$")  # 30m, 2h, 7d
+SPAN = re.compile(r"^[1-9][0-9]{0,3}[mhd]\Z")  # 30m, 2h, 7d
 Span = Annotated[str, Meta(pattern=SPAN.pattern)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Score = Annotated[float, Meta(ge=-1, le=1)]
@@ -32,6 +32,7 @@ Session = Literal["pre_open", "morning", "midday", "afternoon", "after_close", "
 
 MAX_EXPRESSION = 500  # characters
 MAX_CONDITIONS = 200
+LONGEST_WINDOW = 16 * 86400  # seconds; a watch rests as long as its window, and the ledger knows no longer of it
 SECURITY = re.compile(r"[0-9A-Z.]{1,8}\.(SZ|SH|BJ|HK|US)")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
@@ -200,6 +201,9 @@ def check(rule: Rule, source: Source, root: str = "$") -> None:
         raise source.error(f"{root}.when", "empty, so every document would fire: name a theme, a security …")
     if rule.per != "all" and rule.kind not in COUNTED:
         raise source.error(f"{root}.per", f"belongs to {', '.join(COUNTED)}")
+    for name, watch in rule.watches.items():
+        if isinstance(watch, Watch) and seconds(watch.window) > LONGEST_WINDOW:
+            raise source.error(f"{root}.{name}.window", f"{watch.window} is too long; at most 16d")
     for path, condition in places:
         _check_condition(condition, source, path)
 

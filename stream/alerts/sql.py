@@ -53,22 +53,11 @@ class Where:
             terms.append(f"NOT {self.clause(c.not_)}")
         return "(" + (" AND ".join(terms) or "1") + ")"
 
-    # ------------------------------------------------------------------
-
-    def _theme(self, c: Condition) -> str:
-        themes = self._list(c.theme)
-        if not c.theme_score:
-            return f"hasAny(themes, {themes})"
-        found = f"theme IN {themes} AND score >= {self._number(c.theme_score)}"
-        return f"id IN (SELECT document_id FROM document_themes_now WHERE {PERIOD} AND {found})"
-
-    def _mention(self, c: Condition) -> str:
-        own = codes(c)
-        if own and not c.mention_detail:
-            return f"hasAny(codes, {self._list(sorted(own))})"
+    def of_one_mention(self, c: Condition) -> str:
+        """What one mention must fulfil, as an expression over a row of `mentions` of the period."""
         terms = [PERIOD]
-        if own:
-            terms.append(f"code IN {self._list(sorted(own))}")
+        if c.security or c.basket:
+            terms.append(f"code IN {self._list(sorted(codes(c)))}")
         if c.mention_tone:
             terms.append(f"sentiment IN {self._list(c.mention_tone)}")
         if c.mention_below is not None:
@@ -80,7 +69,21 @@ class Where:
         for column in ("role", "section"):
             if values := getattr(c, column):
                 terms.append(f"{column} IN {self._list(values)}")
-        return f"id IN (SELECT document_id FROM mentions_now WHERE {' AND '.join(terms)})"
+        return " AND ".join(terms)
+
+    # ------------------------------------------------------------------
+
+    def _theme(self, c: Condition) -> str:
+        themes = self._list(c.theme)
+        if not c.theme_score:
+            return f"hasAny(themes, {themes})"
+        found = f"theme IN {themes} AND score >= {self._number(c.theme_score)}"
+        return f"id IN (SELECT document_id FROM document_themes_now WHERE {PERIOD} AND {found})"
+
+    def _mention(self, c: Condition) -> str:
+        if (c.security or c.basket) and not c.mention_detail:
+            return f"hasAny(codes, {self._list(sorted(codes(c)))})"
+        return f"id IN (SELECT document_id FROM mentions_now WHERE {self.of_one_mention(c)})"
 
     def _rating(self, c: Condition) -> str:
         found = f"rating_action IN {self._list(c.rating)}"

@@ -31,7 +31,7 @@ WHERE checked_at > least({since:DateTime64(3, 'UTC')}, {oldest:DateTime64(3, 'UT
     AND checked_at <= {now:DateTime64(3, 'UTC')}
 GROUP BY source ORDER BY source
 """
-LOOK_BACK = 3600.0  # seconds: documents that are stored late still raise their watch
+LOOK_BACK = 3600.0  # seconds for which a document that came raises its watch: asking may take long, or fail
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,11 @@ class Spoken:
 class Watcher(threading.Thread):
     """connect: a client of its own, or `StoreAway`; `spoken` receives what the watches say."""
 
-    def __init__(self, connect: Callable[[], Client], clock: Callable[[], datetime], interval: float) -> None:
+    def __init__(
+        self, connect: Callable[[], Client], clock: Callable[[], datetime], interval: float, max_age: timedelta
+    ) -> None:
         super().__init__(name="watcher", daemon=True)
-        self._connect, self._clock, self._interval = connect, clock, interval
+        self._connect, self._clock, self._interval, self._max_age = connect, clock, interval, max_age
         self._subscriptions: Sequence[Stored] = ()
         self._ended = threading.Event()
         self.spoken: queue.SimpleQueue[Spoken] = queue.SimpleQueue()
@@ -83,7 +85,7 @@ class Watcher(threading.Thread):
             name = to_json(bare(rule))
             try:
                 if name not in answers:
-                    answers[name] = [(s, documents(client, s)) for s in ask(client, rule, now)]
+                    answers[name] = [(s, documents(client, s)) for s in ask(client, rule, now, self._max_age)]
             except Exception as error:  # noqa: BLE001 - one rule that can't be asked must not silence the others
                 log.error("the watch of «%s» can't be asked: %s", rule.name, " ".join(str(error).split())[:300])
                 continue
@@ -91,15 +93,19 @@ class Watcher(threading.Thread):
                 self.spoken.put(Spoken(stored, signal, items))
 
 
-def ask(client: Client, rule: Rule, now: datetime) -> list[Signal]:
-    """What a rule's watch says now, at most one signal a key."""
+def ask(client: Client, rule: Rule, now: datetime, max_age: timedelta) -> list[Signal]:
+    """What a rule's watch says now, at most one signal a key; of documents published longer ago than `max_age` nothing.
+
+    A document may come long after its time: a report is dated by the day, a source or the worker was away.
+    """
     if rule.trouble:
         return trouble(client, rule, now)
     high = now.timestamp()
-    low = high - LOOK_BACK
-    start = datetime.fromtimestamp(low - windows.history(rule) - 86400, UTC)
+    came = high - LOOK_BACK
+    low = came if rule.silent else high - max_age.total_seconds()  # a silence that has ended is not told late
+    start = datetime.fromtimestamp(low - windows.history(rule), UTC)
     known = frames.read(client, rule, start, now)
-    signals = windows.decide(rule, known.frames, known.since, low, high, live=True)
+    signals = windows.decide(rule, known.frames, known.since, low, high, came=came)
     latest = {signal.key: signal for signal in signals}  # the latest of each key tells most
     span = windows.window_of(rule)
     return [s if s.ids else windows.with_documents(s, known.frames[s.key], span) for s in latest.values()]

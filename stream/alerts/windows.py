@@ -36,17 +36,17 @@ class Signal:
 
 
 def decide(
-    rule: Rule, frames: Mapping[str, Frame], since: float, low: float, high: float, *, live: bool = False
+    rule: Rule, frames: Mapping[str, Frame], since: float, low: float, high: float, *, came: float = -np.inf
 ) -> list[Signal]:
     """What the rule's watch says from `low` to `high`, without rests, in the order of time.
 
-    since: when the records begin; live: a backfilled document raises nothing. The frames must hold `history(rule)`
-    seconds before `low`.
+    since: when the records begin; came: only documents that came since then raise anything. The frames must hold
+    `history(rule)` seconds before `low`.
     """
     found: list[Signal] = []
     calendar = _calendar(rule, frames, low, high)
     for key, frame in frames.items():
-        asked = (frame.times >= low) & (frame.times < high) & (frame.live | (not live))
+        asked = (frame.times >= low) & (frame.times < high) & (frame.came >= came)
         moments = frame.times[asked]
         if rule.burst and len(moments):
             found += _burst(rule.burst, key, frame, moments, since, calendar)

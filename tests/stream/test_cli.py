@@ -51,6 +51,17 @@ def test_sql_only_reads_and_says_clearly_what_is_wrong(stack: Stack) -> None:
     assert stack.one("SELECT count() FROM documents") == 0
 
 
+def test_sql_that_fails_on_the_way_is_no_whole_result(stack: Stack) -> None:
+    query = (
+        "SELECT number, throwIf(number = 500000) FROM numbers(1000000) SETTINGS max_block_size = 1000, max_threads = 1"
+    )
+    for option in ("--json", "--csv"):
+        done = stack.cli("sql", query, option)
+        assert done.returncode == 1 and "throwIf" in done.stderr and "__exception__" not in done.stdout + done.stderr
+    lines = stack.cli("sql", query, "--json").stdout.splitlines()
+    assert 0 < len(lines) <= 500_000 and [json.loads(line)["number"] for line in lines[-1:]] == [len(lines) - 1]
+
+
 def test_sql_shows_how_far_a_query_is_on_a_terminal(stack: Stack) -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=100)

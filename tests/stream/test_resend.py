@@ -17,11 +17,12 @@ from models.records import Document
 from stream.deadletters import Record
 from stream.log import open_producer
 from stream.queries import dead_letters, open_requests
-from stream.records import DEAD, DOCUMENTS, DeadLetter, encode
-from stream.resend import AT_ONCE, carry_out
+from stream.records import ANALYSES, DEAD, DOCUMENTS, DeadLetter, encode
+from stream.resend import AT_ONCE, carry_out, resend
 from stream.sink import Sink
 from tests.fixtures.broker import free_port
 from tests.stream.stack import Stack, make_document, within
+from tests.stream.test_rows import analysed
 
 AT = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)
 OFFSETS = count()
@@ -71,7 +72,7 @@ def sent(stack: Stack) -> list[str]:
 
 
 def open_ids(client: Client) -> list[str]:
-    return sorted(letter.document_id for letter in dead_letters(client, limit=999) if not letter.replayed_at)
+    return sorted(letter.document_id for letter in dead_letters(client, limit=999, still_open=True))
 
 
 def test_what_is_asked_for_is_sent_once_and_nothing_else(stack: Stack, client: Client) -> None:
@@ -99,6 +100,28 @@ def test_an_original_that_cannot_be_read_is_skipped_and_said(stack: Stack, clien
     assert (state, n, skipped) == ("done", 2, 1)
     assert detail.startswith(make_document(3).id) and "not a Document" in detail
     assert open_ids(client) == [make_document(3).id]
+
+
+def test_an_original_whose_later_text_is_stored_does_not_replace_it(stack: Stack, client: Client) -> None:
+    buried = [make_document(n, fetched_at=AT) for n in range(3)]
+    bury(client, *buried)
+    stored = [analysed(0, fetched_at=AT + timedelta(hours=1)), analysed(1, fetched_at=AT)]
+    sink = Sink(lambda: client, epochs={}, clock=lambda: AT)
+    assert sink.store([Record(ANALYSES, 0, n, b"", encode(message)) for n, message in enumerate(stored)]) == []
+    ask(client)
+    carry_out(client, lambda: open_producer(stack.settings))
+    assert sent(stack) == sorted(document.id for document in buried[1:])
+    assert outcome(client) == ("done", 2, 1, f"{buried[0].id}: a later text of it is stored", "ann")
+
+
+def test_of_a_stage_what_was_sent_is_not_sent_again(stack: Stack, client: Client) -> None:
+    bury(client, make_document(1), make_document(2))
+    with closing(open_producer(stack.settings)) as producer:
+        for n in (2, 0):
+            assert resend(client, producer, dead_letters(client, stage="analyse", still_open=True)).sent == n
+        assert len(dead_letters(client, stage="analyse")) == 2, "they are listed all the same"
+        named = dead_letters(client, document_id=make_document(1).id)
+        assert resend(client, producer, named).sent == 1, "and sent again where somebody names one"
 
 
 def test_a_broker_that_is_away_is_an_outcome_and_asking_anew_tries_again(stack: Stack, client: Client) -> None:

@@ -18,10 +18,10 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from deploy.settings import PREFIX, Settings
-from stream.alerts.agent import Agent, Notes, clock, links
+from stream.alerts.agent import Agent, Notes, clock, links, max_age
 from stream.alerts.channels import Channel, ChannelBook, Safe
 from stream.alerts.deliver import Lanes, Postman
-from stream.alerts.rules import Burst, Condition, First
+from stream.alerts.rules import Burst, Condition, Count, First
 from stream.alerts.subscriptions import Book, Escalation, Stored, Subscription
 from stream.alerts.watch import Watcher
 from tests.fixtures.broker import free_port
@@ -183,7 +183,8 @@ def test_a_kill_between_firings_and_their_note_fires_nothing_again(alerts: Alert
     postman = Postman(Lanes(lambda *_: None, clock), Notes(lambda: alerts.client))
 
     def agent() -> Agent:
-        return Agent(alerts.client, alerts.settings, postman, Watcher(lambda: alerts.client, clock, 60.0))
+        watcher = Watcher(lambda: alerts.client, clock, 60.0, max_age(alerts.settings))
+        return Agent(alerts.client, alerts.settings, postman, watcher)
 
     agent().step()
     store.add([analysed(n, now(), themes={"game": 0.9}, title=f"第{n}件互不相同的事情{n * 7}") for n in range(8)])
@@ -272,6 +273,23 @@ def test_a_dead_channel_is_shown_and_holds_up_nobody(alerts: Alerts, store: Stor
     assert within(15, lambda: len({r.key for r in alerts.webhook.at("/fail")}) == 5), alerts.log
 
 
+def test_a_channel_that_is_corrected_or_removed_is_so_for_what_waits(alerts: Alerts, store: Store) -> None:
+    alerts.channels.save(Channel(owner="", name="gone", address=alerts.webhook.url("/fail-gone")))
+    alerts.subscribe("等", channels=("dead", "gone"))
+    alerts.start()
+    store.add([analysed(n, now(), themes={"game": 0.9}, title=f"第{n}件互不相同的事情{n * 7}") for n in range(6)])
+    failed = "SELECT uniqExact(channel) FROM alert_deliveries WHERE state = 'failed'"
+    assert within(15, lambda: alerts.one(failed) == 2), alerts.log
+    alerts.channels.save(Channel(owner="", name="dead", address=alerts.webhook.url("/hook")))
+    alerts.channels.remove("", "gone")
+    assert within(20, lambda: len(alerts.webhook.at("/hook")) == 6), alerts.log
+    given_up = "SELECT uniqExact(message_id) FROM alert_deliveries WHERE channel = 'gone' AND state = 'gave_up'"
+    assert within(15, lambda: alerts.one(given_up) == 6), alerts.log
+    alerts.webhook.broken = False
+    time.sleep(2)
+    assert not alerts.webhook.at("/fail") and not alerts.webhook.at("/fail-gone")
+
+
 def test_escalation_unless_somebody_acknowledges(alerts: Alerts, store: Store) -> None:
     alerts.subscribe("升级", channels=("hook",), escalate=Escalation(after="1m", channels=("mail",)))
     alerts.start()
@@ -324,6 +342,22 @@ def test_a_burst_and_a_first_mention_speak_once(alerts: Alerts, store: Store) ->
     alerts.start()
     time.sleep(2)
     assert alerts.names() == {"激增": 1, "首次": 1}, "nor again after a restart"
+
+
+def test_documents_dated_by_the_day_are_told_once_however_late_they_come(alerts: Alerts, store: Store) -> None:
+    named = {"codes": {"600002.SH": 0.0}, "title": "这家公司今天被提到了"}
+    store.add([analysed("old", now() - timedelta(days=20), backfill=True)])
+    alerts.subscribe("数量", count=Count(window="1h", at_least=3))
+    alerts.subscribe("首次", when=Condition(security=("600002.SH",)), first_mention=First(days=10))
+    alerts.start()
+    day = now() - timedelta(hours=9)
+    store.add([analysed(n, day, themes={"game": 0.9}, title=f"今日研报{n}号{n * 17}") for n in range(4)])
+    store.add([analysed("now", now(), **named)])  # type: ignore[arg-type]
+    assert within(30, lambda: alerts.names() == {"数量": 1, "首次": 1}), alerts.log
+    store.add([analysed("late", day, themes={"game": 0.9}, **named)])  # type: ignore[arg-type]
+    assert settled(alerts, 6)
+    time.sleep(2)
+    assert alerts.names() == {"数量": 1, "首次": 1}
 
 
 def test_the_mute_link_asks_before_it_acts(alerts: Alerts, store: Store) -> None:
@@ -395,6 +429,41 @@ def test_the_command_line(alerts: Alerts, store: Store) -> None:
     assert -0.71 < result["suggested"] < -0.69
     assert alerts.cli("remove", "命令行").returncode == 0 and alerts.book.all() == []
     assert "no subscription" in alerts.cli("test", "命令行").stderr
+
+
+def test_a_basket_of_the_user_s_own_is_known_while_it_runs(
+    alerts: Alerts, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(code: str) -> None:
+        path = alerts.settings.user_themes
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"themes:\n- {{id: mine, name: 我的, cues: [甲], description: d, basket: [{code}]}}\n")
+
+    def fired() -> set[str]:
+        return {row[0] for row in alerts.client.query("SELECT document_id FROM alerts FINAL").result_rows}
+
+    alerts.start()
+    fill("300413.SZ")
+    added = alerts.cli("add", "-", text="name: 篮子\nowner: ann\nwhen: {basket: mine}\nchannels: [hook]\n")
+    assert added.returncode == 0, added.stderr
+    assert within(15, lambda: "1 subscriptions" in alerts.log), alerts.log
+    ours, other = (analysed(n, now(), codes={code: 0.1}) for n, code in enumerate(("300413.SZ", "600519.SH")))
+    store.add([ours, other])
+    assert settled(alerts, 2) and within(15, lambda: fired() == {ours.document.id}), fired()
+    assert msgspec.json.decode(alerts.cli("backtest", "篮子", "--json").stdout)["total"] == 1
+
+    fill("600519.SH")
+    assert within(15, lambda: alerts.log.count("1 subscriptions") == 2), alerts.log
+    later = analysed(
+        2, now(), codes={"600519.SH": 0.1}, title="后来的一条", body="另一家公司说了别的事，与前面都无关。"
+    )
+    store.add([later])
+    assert within(15, lambda: fired() == {ours.document.id, later.document.id}), fired()
+
+    monkeypatch.setenv("VISUAL", "sed -i s/hook/mail/")
+    edited = alerts.cli("edit", "篮子")
+    assert edited.returncode == 0 and "saved" in edited.stdout, edited.stderr
+    assert alerts.book.all()[0].subscription.channels == ("mail",)
 
 
 def test_versions_are_shown_and_brought_back(alerts: Alerts) -> None:

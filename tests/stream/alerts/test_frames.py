@@ -20,8 +20,24 @@ def test_what_was_not_read_is_not_said_to_be_absent(stored: Client, store: Store
     store.add([analysed("old", now - timedelta(days=60, hours=1), backfill=True, **named)])  # type: ignore[arg-type]
     store.add([analysed("new", now, codes={"600002.SH": 0.0}, title="今天又提到了")])
     first = Subscription(name="s", first_mention=First(days=10))
-    (signal,) = ask(stored, first, now + timedelta(seconds=1))
+    (signal,) = ask(stored, first, now + timedelta(seconds=1), timedelta(days=1))
     assert 10 <= signal.usual < 12, "sixty days ago it was mentioned, further back than was read"
+
+
+def test_documents_raise_their_watch_when_they_come_whenever_they_are_dated(stored: Client, store: Store) -> None:
+    now = datetime.now(UTC)
+    by_day = [analysed(n, now - timedelta(hours=9), themes={"game": 0.9}, title=f"第{n}份{n * 7}") for n in range(8)]
+    store.add([*by_day, analysed("ahead", now + timedelta(hours=9), themes={"ip": 0.9})])
+    count = Subscription(name="s", when=Condition(theme=("game",)), count=Count(window="1d", at_least=3))
+    ahead = Subscription(name="s", when=Condition(theme=("ip",)), count=Count(window="1d", at_least=1))
+
+    def said(rule: Subscription, hours: float, max_age: float = 24) -> list[float]:
+        return [s.value for s in ask(stored, rule, now + timedelta(hours=hours), timedelta(hours=max_age))]
+
+    assert said(count, 0.1) == [8.0], "dated by the day, they came just now"
+    assert said(count, 2) == [], "they came two hours ago"
+    assert said(count, 0.1, max_age=6) == [], "what was published so long ago is not news"
+    assert said(ahead, 0.1) == [] and said(ahead, 9.1) == [1.0], "dated ahead, it comes with its time"
 
 
 def test_of_too_many_rows_the_latest_are_read(stored: Client, store: Store) -> None:

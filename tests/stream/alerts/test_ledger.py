@@ -21,9 +21,18 @@ def subscribed(**changes: object) -> Stored:
     return Stored(subscription=Subscription(**{**values, **changes}), version=1)  # type: ignore[arg-type]
 
 
-def fire(ledger: Ledger, whose: Stored, what: str, at: datetime, group: str = "", rest: float | None = None) -> str:
-    """The outcome of a firing that is stored; empty where there is none."""
-    firing = ledger.fire(whose, Fact(title=what), group=group or what, what=what, now=at, rest=rest)
+def fire(
+    ledger: Ledger,
+    whose: Stored,
+    what: str,
+    at: datetime,
+    group: str = "",
+    rest: float | None = None,
+    of: datetime | None = None,
+) -> str:
+    """The outcome of a firing that is stored; empty where there is none. of: the moment that a watch speaks of."""
+    fact = Fact(title=what, published_at=of)
+    firing = ledger.fire(whose, fact, group=group or what, what=what, now=at, rest=rest)
     ledger.write([firing] if firing else [])
     return firing.outcome if firing else ""
 
@@ -47,6 +56,31 @@ def test_a_watch_rests_for_its_window_however_long(stored: Client, restart: bool
         ledger = Ledger.restored(stored, START + 5 * DAY)
     assert fire(ledger, whose, "2", START + 5 * DAY, "count all", rest=7 * 86400) == ""
     assert fire(ledger, whose, "3", START + 8 * DAY, "count all", rest=7 * 86400) == "send"
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_watch_does_not_speak_again_of_what_was_before_it_spoke(stored: Client, restart: bool) -> None:
+    whose, ledger = subscribed(count=Count(window="1h", at_least=3)), Ledger(stored)
+    midnight, morning, rest = START, START + 9 * HOUR, 4 * 3600
+    assert fire(ledger, whose, "1", morning, "count all", rest, of=midnight) == "send"
+    if restart:
+        ledger = Ledger.restored(stored, morning)
+    late = [midnight, midnight + HOUR, morning]
+    assert [fire(ledger, whose, "2", morning + 5 * HOUR, "count all", rest, of=moment) for moment in late] == [""] * 3
+    assert fire(ledger, whose, "3", morning + 5 * HOUR, "count all", rest, of=morning + 5 * HOUR) == "send"
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_is_told_together_goes_to_the_channels_of_its_time(stored: Client, restart: bool) -> None:
+    ledger, due = Ledger(stored), START.replace(hour=10, minute=0, second=0) + DAY  # 18:00 in Shanghai
+    boss = Escalation(after="1h", channels=("boss",))
+    edited = [{"channels": ("hook", "mail")}, {"channels": ("mail", "hook")}, {"channels": ("mail",), "escalate": boss}]
+    for n, changes in enumerate([*edited, edited[2]]):
+        assert fire(ledger, subscribed(schedule=("daily",), **changes), str(n), due - HOUR + n * HOUR / 9) == "digest"
+    if restart:
+        ledger = Ledger.restored(stored, due)
+    found = {(channel, tuple(f.title for f in firings)) for _, channel, _, firings in ledger.due(due + 2 * HOUR)}
+    assert found == {("hook", ("0", "1")), ("mail", ("0", "1")), ("mail", ("2", "3")), ("boss", ("2", "3"))}
 
 
 def test_a_dry_run_counts_a_story_once_and_tells_nobody_of_it(stored: Client) -> None:

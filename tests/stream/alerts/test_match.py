@@ -53,6 +53,8 @@ def item(**changes: object) -> Item:
         (Condition(security=("300413.SZ",), mention_tone=("negative",)), True),
         (Condition(security=("600001.SH",), mention_tone=("negative",)), False),  # one mention must fulfil both
         (Condition(security=("600001.SH",), relevance=0.5), False),
+        (Condition(basket=("nobody",)), False),  # no such theme: not any mention
+        (Condition(basket=("nobody",), mention_tone=("negative",)), False),
         (Condition(role=("peer",)), True),
         (Condition(tone_below=-0.4), True),
         (Condition(tone_above=-0.4), False),
@@ -101,7 +103,7 @@ _leaf = st.builds(
     theme=_some(THEMES),
     theme_score=_scores,
     security=_some(CODES),
-    basket=st.just(()),
+    basket=_some(["game", "nobody"]),
     mention_tone=_some(["negative", "positive"]),
     mention_below=_bounds,
     mention_above=_bounds,
@@ -134,7 +136,7 @@ _few = st.builds(
     _sparse,
     _leaf,
     st.sets(
-        st.sampled_from([f for f in Condition.__struct_fields__ if f not in ("all", "any", "not_", "basket")]),
+        st.sampled_from([f for f in Condition.__struct_fields__ if f not in ("all", "any", "not_")]),
         min_size=1,
         max_size=3,
     ),
@@ -228,3 +230,18 @@ def test_what_is_counted_and_looked_back_on_is_as_readers_corrected_it(store: St
         subscription = Subscription(name="x", when=condition)
         past = look_back(stored, subscription, days=1, per_day=1, now=AT + timedelta(hours=1))
         assert {firing.document_id for firing in past.firings} == expected
+
+
+def test_the_threshold_that_is_suggested_is_about_one_mention_that_fulfils_all(store: Store, stored: Client) -> None:
+    tones = [-0.05, -0.1234, -0.2, -0.25]
+    store.add([analysed(n, AT, codes={CODES[0]: tone, CODES[1]: -0.9}) for n, tone in enumerate(tones)])
+    store.add([analysed("positive", AT, codes={CODES[0]: 0.9}, relevance=0.9), analysed("nobody", AT)])
+    ours = Condition(security=(CODES[0], CODES[1]), mention_tone=("neutral",), mention_below=-0.22)
+    for when, suggested, total in (
+        (ours, -0.123, 3),
+        (Condition(role=("subject",), mention_tone=("positive",), relevance=0.95), 0.9, 1),
+        (Condition(mention_below=-0.95), -0.9, 4),
+    ):
+        rule = Subscription(name="x", when=when)
+        found = look_back(stored, rule, days=1, per_day=3, now=AT + timedelta(hours=1))
+        assert (found.suggested, found.suggested_total) == (pytest.approx(suggested, abs=2e-3), total)

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.alerts.ledger import PENDING_DAYS
 from stream.alerts.rules import Condition, Rule, basket, codes, expression, load_baskets, parse, seconds
 from stream.alerts.subscriptions import Subscription, read, write
 from stream.alerts.text import RuleError
@@ -63,6 +64,9 @@ def test_all_that_a_subscription_can_say() -> None:
         ("when: {}", "when", "every document"),
         ("when: {basket: nonsense}", "when.basket", "themes list"),
         ("when: {theme: game}\nburst: {window: 1 hour}", "burst.window", "30m, 2h, 7d"),
+        ('when: {theme: game}\nburst: {window: "1h\\n"}', "burst.window", "30m, 2h, 7d"),
+        ("when: {theme: game}\nburst:\n  window: 17d", "line 3, burst.window", "17d is too long; at most 16d"),
+        ("when: {theme: game}\ntone_turn: {window: 385h}", "tone_turn.window", "at most 16d"),
         ("when: {theme: game}\nburst: {}\ncount: {at_least: 3}", "line 3", "two rules"),
         ("when: {theme: game, within: title}", "when.within", "keyword"),
         ("when: {tone_above: 0.5, tone_below: 0.2}", "when.tone_above", "between"),
@@ -140,6 +144,11 @@ def test_a_hostile_expression_takes_linear_time() -> None:
 def test_what_is_no_span(span: str) -> None:
     with pytest.raises(ValueError, match="write 30m, 2h, 7d"):
         seconds(span)
+
+
+def test_the_longest_window_of_a_watch() -> None:
+    assert parse("when: {theme: game}\ncount: {window: 16d, at_least: 3}").count is not None
+    assert seconds("16d") == PENDING_DAYS * 86400, "for so long the ledger knows that it spoke"
 
 
 def test_spans() -> None:

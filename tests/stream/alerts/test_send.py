@@ -305,7 +305,7 @@ def test_a_dead_channel_waits_alone_and_comes_back(sender: Sender, webhook: Webh
     assert len(webhook.at("/hook")) == 20
     failed = [a for a in first if a.state == "failed"]
     assert 1 <= len(failed) <= 4 and all(a.next_at and a.next_at > AT for a in failed), "then it rests"
-    assert lanes.waiting()["dead"] == 20
+    assert lanes.waiting()["", "dead"] == 20
     webhook.broken = False
     clock.now += timedelta(minutes=15)
     assert len([a for a in drain(lanes, 20) if a.state == "sent"]) == 20
@@ -322,5 +322,42 @@ def test_a_message_that_is_never_taken_holds_up_nobody_and_is_given_up(sender: S
     clock.now += timedelta(hours=25)
     (last,) = drain(lanes, 1)
     assert (last.state, last.attempt) == ("gave_up", 2) and "500" in last.detail
-    assert lanes.waiting() == {"c": 0}
+    assert lanes.waiting() == {("", "c"): 0}
+    lanes.close()
+
+
+def test_what_waits_goes_where_its_channel_leads_now(sender: Sender, webhook: Webhook) -> None:
+    lanes = Lanes(sender.send, Clock())
+    mine = Channel(owner="ann", name="c", address=webhook.url("/fail"))
+    common = channel(webhook.url("/hook"))
+    for n in range(3):
+        lanes.submit(Target(message(n), "c", AT), mine)
+    failed = len([a for a in drain(lanes, 3) if a.state == "failed"])
+    assert failed == 3 and lanes.waiting() == {("ann", "c"): 3}
+    lanes.follow({("ann", "c"): mine})
+    assert drain(lanes, 1, seconds=0.3) == [], "unchanged, it rests"
+    lanes.follow(
+        {("ann", "c"): msgspec.structs.replace(mine, address=webhook.url("/hook-corrected")), ("", "c"): common}
+    )
+    assert [a.state for a in drain(lanes, 3)] == ["sent"] * 3
+    assert {r.key for r in webhook.at("/hook-corrected")} == {"m0", "m1", "m2"}
+    lanes.follow({("ann", "c"): mine})
+    lanes.submit(Target(message(3), "c", AT), mine)
+    assert drain(lanes, 1)[0].state == "failed"
+    lanes.follow({("", "c"): common})
+    assert drain(lanes, 1)[0].state == "sent" and webhook.at("/hook")[0].key == "m3", "the common one stands for it"
+    lanes.close()
+
+
+def test_what_waits_for_a_removed_channel_is_given_up(sender: Sender, webhook: Webhook) -> None:
+    lanes = Lanes(sender.send, Clock())
+    target = channel(webhook.url("/fail"))
+    for n in range(6):
+        lanes.submit(Target(message(n), "c", AT), target)
+    assert drain(lanes, 4)[0].state == "failed"
+    webhook.broken = False
+    lanes.follow({})
+    last = drain(lanes, 6)
+    assert [a.state for a in last] == ["gave_up"] * 6 and all("channels add" in a.detail for a in last)
+    assert webhook.received == [] and lanes.waiting() == {("", "c"): 0}
     lanes.close()

@@ -15,7 +15,7 @@ from stream.alerts.subscriptions import Subscription
 from stream.alerts.watch import ask
 from tests.stream.alerts.make import Store, analysed
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW, DAY = datetime.now(UTC).replace(microsecond=0), timedelta(days=1)
 
 
 def note(client: Client, source: str, states: Sequence[tuple[int, str, str]]) -> None:
@@ -25,7 +25,7 @@ def note(client: Client, source: str, states: Sequence[tuple[int, str, str]]) ->
 
 
 def keys(client: Client, text: str = "{}") -> set[str]:
-    return {signal.key for signal in ask(client, parse(f"trouble: {text}"), NOW)}
+    return {signal.key for signal in ask(client, parse(f"trouble: {text}"), NOW, DAY)}
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_sources_that_fail_are_silent_or_have_gaps_are_told(client: Client) -> N
 @pytest.mark.parametrize(("language", "title"), [("zh", "来源静默：quiet"), ("en", "quiet: source is silent")])
 def test_the_message_says_which_source_and_why(client: Client, language: str, title: str) -> None:
     subscription = Subscription(name="s", language=language, trouble=Trouble())
-    (signal,) = (s for s in ask(client, subscription, NOW) if s.key == "silent quiet")
+    (signal,) = (s for s in ask(client, subscription, NOW, DAY) if s.key == "silent quiet")
     fact = of_signal(subscription, signal, (), {})
     assert "quiet" in fact.title and fact.why == title and fact.unusual == "nothing new for 58 minutes"
 
@@ -78,7 +78,7 @@ def test_documents_that_are_fetched_and_never_stored_are_told(stored: Client, st
 
 def _told(client: Client, language: str) -> str:
     subscription = Subscription(name="s", language=language, trouble=Trouble())
-    (signal,) = ask(client, subscription, NOW)
+    (signal,) = ask(client, subscription, NOW, DAY)
     return of_signal(subscription, signal, (), {}).why
 
 

@@ -35,7 +35,7 @@ def frame(
         "publishers": np.array(publishers or ["甲"] * n, dtype=object)[order],
         "tones": np.array(tones or [0.0] * n)[order],
         "ids": np.array([f"d{i}" for i in order], dtype=object),
-        "live": np.ones(n, bool),
+        "came": np.array(times)[order],
     }
     return Frame(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -78,9 +78,18 @@ def test_copies_do_not_make_a_burst_and_backfill_raises_none() -> None:
     evening = np.sort(times) >= at(21, "20:00")
     copies = frame(times, first=~(evening & (np.sort(times) < at(21, "21:00"))))
     assert decide(rule, {"all": copies}, at(-1), at(20), at(28)) == []
-    history_only = frame(times, live=np.zeros(len(times), bool))
-    assert decide(rule, {"all": history_only}, at(-1), at(20), at(28), live=True) == []
+    history_only = frame(times, came=np.full(len(times), -np.inf))
+    assert decide(rule, {"all": history_only}, at(-1), at(20), at(28), came=at(-1)) == []
     assert decide(rule, {"all": history_only}, at(-1), at(20), at(28)) != []
+
+
+def test_what_came_lately_is_told_of_its_own_time() -> None:
+    rule = Rule(count=Count(window="1h", at_least=3))
+    midnight = [at(1) + n for n in range(5)]
+    by_day = frame([*midnight, at(1, "08:30")], came=np.array([at(1), at(1), *[at(1, "09:00")] * 4]))
+    found = decide(rule, {"all": by_day}, at(0), at(0), at(2), came=at(1, "08:00"))
+    assert [(signal.at, signal.value) for signal in found] == [(moment, n) for n, moment in enumerate(midnight, 1)][2:]
+    assert decide(rule, {"all": by_day}, at(0), at(0), at(2), came=at(1, "09:01")) == []
 
 
 def test_records_that_begin_today_say_nothing_of_bursts() -> None:
