@@ -12,7 +12,7 @@ run: setup ## start everything on this machine: make run [INPUT=file-or-folder]
 	@$(BIN)/fengxiang up --sample $(if $(INPUT),--input "$(INPUT)")
 
 stop: ## stop what `make run` started
-	@test -x $(BIN)/fengxiang && $(BIN)/fengxiang stop || echo "nothing to stop: run 'make run' first"
+	@if test -x $(BIN)/fengxiang; then $(BIN)/fengxiang stop; else echo "nothing to stop: run 'make run' first"; fi
 
 clean-data: stop ## delete the local stack's data (var/)
 	@rm -rf var && echo "var/ deleted"

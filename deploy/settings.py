@@ -11,6 +11,7 @@ Each key is described in docs/operations.md; those of the sections are in `deplo
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadError
 
 from deploy.sections import (
     AlertSettings,
@@ -74,10 +76,11 @@ class Settings(BaseSettings):
     @field_validator("clickhouse", "clickhouse_reader", "clickhouse_editor")
     @classmethod
     def _clickhouse(cls, value: str) -> str:
-        if value:
-            url = urlsplit(value)
-            if url.scheme not in ("http", "https") or not url.hostname:
-                raise ValueError(f"{redact(value)!r} is not http[s]://user:password@host:port/database")
+        if value and not _names_a_store(value):
+            raise ValueError(
+                f"{redact(value)!r} is not http[s]://user:password@host:port/database; write # / ? of the password"
+                " as %23 %2F %3F"
+            )
         return value
 
     @classmethod
@@ -115,8 +118,12 @@ class Settings(BaseSettings):
     @property
     def dashboard_url(self) -> str:
         """Where readers reach the dashboard."""
-        host = f"[{self.dashboard.host}]" if ":" in self.dashboard.host else self.dashboard.host
-        return self.alerts.dashboard_url.rstrip("/") or f"http://{host}:{self.dashboard.port}"
+        return self.alerts.dashboard_url.rstrip("/") or self.dashboard_address
+
+    @property
+    def dashboard_address(self) -> str:
+        """Where the dashboard listens."""
+        return http_address(self.dashboard.host, self.dashboard.port)
 
     @property
     def kafka_servers(self) -> list[str]:
@@ -163,10 +170,24 @@ def clickhouse_arguments(url: str) -> dict[str, Any]:
     }
 
 
+def http_address(host: str, port: int) -> str:
+    """The URL of a server on that address."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def redact(url: str) -> str:
-    """The URL without its password, for logs and messages."""
-    parts = urlsplit(url)
-    return url.replace(f":{parts.password}@", ":***@") if parts.password else url
+    """The URL without its password, for logs and messages; the URL may be a wrong one."""
+    return re.sub(r"(://[^/:@]*:).*@", r"\1***@", url, flags=re.DOTALL)
+
+
+def _names_a_store(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for what is no number
+    except ValueError:
+        return False
+    cut = "@" in parts.path + parts.query + parts.fragment  # the password has a # / or ? that ends the host
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not cut
 
 
 def secret(data_dir: Path, name: str) -> str:
@@ -230,6 +251,13 @@ def checked(values: dict[str, Any], origin: str) -> Settings:
         )
     try:
         return Settings(**values)
+    except UnreadError as error:  # it names the section alone; its cause holds the value
+        value = getattr(error.__cause__, "doc", None)
+        named = [variable for variable in sorted(known & os.environ.keys()) if os.environ[variable] == value]
+        raise SettingsError(
+            f"environment variable {', '.join(named)}: not JSON, which whole sections and lists are written in;"
+            " docs/operations.md describes every key"
+        ) from None
     except ValidationError as error:
         lines = []
         for item in error.errors():

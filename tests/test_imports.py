@@ -15,6 +15,7 @@ ALLOWED = {
         "deploy.sections",
         "deploy.logs",
         "deploy.guard",
+        "deploy.proxies",
         "deploy.signals",
         "stream.records",
     ],

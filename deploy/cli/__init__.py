@@ -14,6 +14,8 @@ import typer
 import typer.core
 from typer.main import get_command
 
+from deploy.proxies import spare_loopback
+
 # verb -> (module, help)
 VERBS: dict[str, tuple[str, str]] = {
     "up": ("deploy.cli.up", "Start the local stack, the worker, the ingestors and the dashboard. 启动全部进程"),
@@ -96,6 +98,7 @@ def main() -> None:
     """Entry point of the `fengxiang` command."""
     from deploy.settings import SettingsError
 
+    spare_loopback()
     try:
         app(prog_name="fengxiang")
     except (UserError, SettingsError) as error:

@@ -120,6 +120,7 @@ def backtest(
         if Path(rule).is_file() or rule == "-":
             subscriptions = read_file(Path(rule))
         else:
+            use_baskets(settings)
             subscriptions = [Book(client).find(rule).subscription]
         for subscription in subscriptions:
             result = look_back(client, subscription, days=days, per_day=per_day, now=datetime.now(UTC))

@@ -122,7 +122,9 @@ def edit(which: Which, owner: Annotated[str | None, typer.Option()] = None) -> N
     """Change a subscription in $EDITOR. 编辑"""
     import click
 
-    with open_store(load(), writer=True) as client:
+    settings = load()
+    use_baskets(settings)
+    with open_store(settings, writer=True) as client:
         book = Book(client)
         stored = book.find(which, owner, to_change=True)
         text = write([stored.subscription])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from collections.abc import Sequence
@@ -12,8 +11,9 @@ from typing import Any
 import typer
 
 from deploy.cli import UserError
+from deploy.local.preflight import try_port
 from deploy.logs import configure
-from deploy.settings import load
+from deploy.settings import http_address, load
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 FONT = "Inter, 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', 'WenQuanYi Micro Hei', system-ui, sans-serif"
@@ -56,17 +56,13 @@ def options(host: str, port: int, allowed: Sequence[str] = ()) -> dict[str, Any]
 
 def check_free(host: str, port: int) -> None:
     """Raise `UserError` where the address can't be served on."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        if os.name != "nt":
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise UserError(
-                f"the dashboard can't listen on {host}:{port} ({error.strerror}): stop what uses it, or choose another"
-                " with --port or FENGXIANG_DASHBOARD__PORT"
-            ) from error
+    try:
+        try_port(port, host)
+    except OSError as error:
+        raise UserError(
+            f"the dashboard can't listen on {host}:{port} ({error.strerror}): stop what uses it, or choose another"
+            " with --port or FENGXIANG_DASHBOARD__PORT"
+        ) from error
 
 
 def send_at_once() -> None:
@@ -99,7 +95,7 @@ def command(
     if wrong := access.problem(settings, host):
         raise UserError(wrong)
     check_free(host, port)
-    typer.echo(f"dashboard 看板: http://{host}:{port}")
+    typer.echo(f"dashboard 看板: {http_address(host, port)}")
     send_at_once()
     sys.argv = [str(APP)]  # what Streamlit takes for its own command line
     access.application(str(APP), settings).run(config=options(host, port, access.hosts(settings, host)))

@@ -64,14 +64,14 @@ def replay(
         if document_ids:
             letters = [letter for id_ in document_ids for letter in _require(client, id_)]
         else:
-            letters = dead_letters(client, stage=stage, limit=limit)
+            letters = dead_letters(client, stage=stage, limit=limit, still_open=True)
         try:
             with closing(open_producer(settings)) as producer:
                 done = resend(client, producer, letters)
         except KafkaError as error:
             raise UserError(f"Kafka at {','.join(settings.kafka_servers)}: {first_line(error)}") from error
     for document_id, why in done.skipped:
-        print(f"跳过 skipped {document_id}: its original can't be read ({why}); ingest it again")
+        print(f"跳过 skipped {document_id}: {why}")
     print(f"已重放 replayed {done.sent} of {len(letters)}")
 
 

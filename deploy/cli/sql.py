@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
 from rich.console import Console
 from rich.table import Table
 
@@ -19,6 +21,7 @@ from stream.queries import LIMIT_CODES
 from stream.store import connect, error_code, first_line
 
 MAX_TABLE_ROWS = 1000
+TAIL = 1 << 15  # bytes of a stream's end; ClickHouse's note of a late error has 16 KB at most
 LESS = "ask for less time, one security or one theme; counts of long windows are ready in trends FINAL"
 
 
@@ -76,10 +79,21 @@ def _to_table(client: Client, sql: str, parameters: dict[str, Any]) -> None:
 
 
 def _to_stdout(client: Client, sql: str, parameters: dict[str, Any], format_: str) -> None:
+    """Writes rows as they come. A query may fail when 200 is sent: then the store writes the error after the rows."""
+    output, held = sys.stdout.buffer, b""
     with client.raw_stream(sql, parameters=parameters, fmt=format_) as stream:
-        for chunk in stream:
-            sys.stdout.buffer.write(chunk)
-    sys.stdout.buffer.flush()
+        tag = re.escape(stream.headers.get("X-ClickHouse-Exception-Tag", ""))
+        note = re.compile(rf"__exception__\r\n{tag}\r\n(.*)\n\d+ {tag}\r\n__exception__".encode(), re.DOTALL)
+        for chunk in stream.stream(TAIL, decode_content=True):
+            held += chunk
+            if tag and (found := note.search(held)):
+                output.write(held[: found.start()].removesuffix(b"\r\n"))
+                output.flush()
+                raise DatabaseError(found[1].decode("utf-8", "replace"))
+            output.write(held[:-TAIL])
+            held = held[-TAIL:]
+    output.write(held)
+    output.flush()
 
 
 def _to_file(client: Client, sql: str, parameters: dict[str, Any], path: Path) -> None:

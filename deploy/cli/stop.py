@@ -6,12 +6,14 @@ from deploy.cli import UserError
 from deploy.local import pidfile
 from deploy.settings import load
 
+PATIENCE = 150.0  # seconds: every service may take its `stop_seconds`, one after the other
+
 
 def command() -> None:
     """Stop what `up` started and wait until it is gone."""
     settings = load()
     try:
-        stopped = pidfile.stop(settings.data_dir, patience=60)
+        stopped = pidfile.stop(settings.data_dir, patience=PATIENCE)
     except (TimeoutError, PermissionError) as error:
         raise UserError(str(error)) from None
     print("stopped" if stopped else f"nothing runs on {settings.data_dir}")

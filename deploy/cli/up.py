@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -36,16 +37,21 @@ _print_lock = threading.Lock()
 
 
 def echo(name: str, line: str) -> None:
-    """One log line with the time and the process's name, coloured on a terminal; or a JSON line (`log.format`)."""
+    """One log line with the time and the process's name, coloured on a terminal; or a JSON line (`log.format`).
+
+    A reader that has gone (`| tee`, ended by the same Ctrl-C) or a full disk loses lines and stops nothing.
+    """
+    with contextlib.suppress(OSError, ValueError), _print_lock:
+        print(_formatted(name, line), flush=True)
+
+
+def _formatted(name: str, line: str) -> str:
     if load().log.format == "json":
-        with _print_lock:
-            print(as_json(name, line, datetime.now(UTC)), flush=True)
-        return
+        return as_json(name, line, datetime.now(UTC))
     label = f"{name:<10}"
     if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
         label = f"\033[{COLOURS.get(name, 37)}m{label}\033[0m"
-    with _print_lock:
-        print(f"{datetime.now():%H:%M:%S} {label} {line}", flush=True)
+    return f"{datetime.now():%H:%M:%S} {label} {line}"
 
 
 def command(
@@ -150,7 +156,7 @@ def _announce(settings: Settings, seconds: float) -> None:
     reader = settings.clickhouse_url(writer=False)
     lines = [
         f"风向 Fengxiang is up ({seconds:.0f} s). Ctrl-C stops it.",
-        f"  看板 dashboard   http://{settings.dashboard.host}:{settings.dashboard.port}",
+        f"  看板 dashboard   {settings.dashboard_address}",
         f"  SQL  clickhouse  {redact(reader)}   (fengxiang sql 'SELECT count() FROM documents FINAL')",
         f"  推送 push        http://127.0.0.1:{settings.ingest.push_port}" if settings.ingest.push_port else "",
         f"  投递 inbox       {(settings.data_dir / settings.ingest.inbox).absolute()}" if settings.ingest.inbox else "",

@@ -28,13 +28,18 @@ class Problem:
 
 def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
     """Whether a server could listen on the port now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
+    try:
+        try_port(port, host)
+    except OSError:
+        return False
     return True
+
+
+def try_port(port: int, host: str) -> None:
+    """Raises `OSError` where no server could listen on the port now."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
 
 
 def accepts(port: int, host: str = "127.0.0.1", timeout: float = 0.3) -> bool:

@@ -91,8 +91,10 @@ class Child:
             if not line:
                 continue
             self.last_lines.append(line)
-            self._echo(self.name, line)
-            with contextlib.suppress(OSError):  # a full disk must not stop the pump: the child would block on its pipe
+            # Nothing may stop the pump, a full disk or a lost output: the child would block on its pipe.
+            with contextlib.suppress(OSError, ValueError):
+                self._echo(self.name, line)
+            with contextlib.suppress(OSError):
                 if file.stream is None:
                     file.stream = file._open()
                 file.stream.write(line + "\n")

@@ -11,11 +11,13 @@ from deploy.local.preflight import accepts
 from deploy.local.supervisor import Service
 from deploy.settings import Settings
 
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy can't reach what listens here
+
 
 def answers(url: str) -> bool:
-    """Whether an HTTP GET gives 200 within a second."""
+    """Whether an HTTP GET to this machine gives 200 within a second."""
     try:
-        with urllib.request.urlopen(url, timeout=1) as reply:
+        with _direct.open(url, timeout=1) as reply:
             return bool(reply.status == 200)
     except (OSError, urllib.error.URLError, ValueError):
         return False
@@ -53,12 +55,11 @@ def plan(settings: Settings, *, create_topics: Callable[[], None], migrate: Call
                 dependents=("worker", "ingest"),
             )
         )
-    dashboard = settings.dashboard
     services += [
         Service(
             "dashboard",
             [python, "-m", "deploy.cli", "dashboard"],
-            ready=lambda: answers(f"http://{dashboard.host}:{dashboard.port}/_stcore/health"),
+            ready=lambda: answers(f"{settings.dashboard_address}/_stcore/health"),
         ),
         Service(
             "worker",

@@ -55,6 +55,19 @@ def test_the_port_of_the_alerts_is_checked_unless_it_is_off(monkeypatch, tmp_pat
     assert "alerts" not in preflight.ports(read())
 
 
+def test_the_port_on_an_ipv6_address_is_checked_there(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FENGXIANG_DASHBOARD__HOST", "::1")
+    try:
+        holder = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with holder:
+        monkeypatch.setenv("FENGXIANG_DASHBOARD__PORT", str(holder.getsockname()[1]))
+        assert any("(dashboard) is taken" in problem.what for problem in preflight.check_ports(read()))
+    assert not any("(dashboard)" in problem.what for problem in preflight.check_ports(read()))
+
+
 @pytest.mark.skipif(os.geteuid() == 0 and sys.platform != "linux", reason="root may write anywhere")
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     blocker = tmp_path / "file"
@@ -76,6 +89,13 @@ def test_a_missing_input_is_named(tmp_path):
 def test_a_wrong_setting_is_one_line(tmp_path):
     done = fengxiang("status", env={"FENGXIANG_STREM__BATCH_SIZE": "3"}, cwd=tmp_path)
     assert done.returncode == 2 and "FENGXIANG_STREM__BATCH_SIZE" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_wrong_setting_is_one_line_of_the_ingestor_too(tmp_path):
+    env = {**os.environ, "FENGXIANG_STREM__BATCH_SIZE": "3"}
+    done = subprocess.run([sys.executable, "-m", "ingest"], capture_output=True, text=True, cwd=tmp_path, env=env)
+    assert done.returncode == 1 and done.stderr.splitlines()[0].startswith("ingestor: unknown setting"), done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_every_verb_has_help():

@@ -46,6 +46,7 @@ def test_environment_wins_over_the_file(empty_folder, monkeypatch):
         ("[local]\nkafka_port = 99999", "local.kafka_port"),
         ("kafka = 'nowhere'", "kafka"),
         ("clickhouse = 'ftp://x'", "clickhouse"),
+        ("clickhouse = 'http://host:81x3/news'", "clickhouse"),
         ("[[broken", "fengxiang.toml"),
     ],
 )
@@ -57,7 +58,13 @@ def test_a_wrong_key_in_the_file_is_named(empty_folder, text, named):
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("FENGXIANG_NONSENSE", "1"), ("FENGXIANG_STREAM__BATCH", "1"), ("FENGXIANG_STREAM__BATCH_SIZE", "many")],
+    [
+        ("FENGXIANG_NONSENSE", "1"),
+        ("FENGXIANG_STREAM__BATCH", "1"),
+        ("FENGXIANG_STREAM__BATCH_SIZE", "many"),
+        ("FENGXIANG_STREAM", "abc"),
+        ("FENGXIANG_INGEST__FEEDS", "[{"),
+    ],
 )
 def test_a_wrong_variable_is_named(monkeypatch, variable, value):
     monkeypatch.setenv(variable, value)
@@ -77,6 +84,19 @@ def test_an_error_never_shows_a_password(empty_folder):
         read()
     assert "hunter2" not in str(caught.value)
     assert redact("http://ann:hunter2@host/x") == "http://ann:***@host/x"
+
+
+@pytest.mark.parametrize("password", ["hunter#2", "hunter/2", "hunter?2", "hunter[2", "99#hunter2"])
+def test_a_password_that_ends_the_address_is_told_and_not_shown(monkeypatch, password):
+    monkeypatch.setenv("FENGXIANG_CLICKHOUSE", f"http://ann:{password}@host:8123/db")
+    with pytest.raises(SettingsError, match=r"FENGXIANG_CLICKHOUSE.*%23") as caught:
+        read()
+    assert "hunter" not in str(caught.value)
+
+
+def test_an_ipv6_address_stands_in_brackets(monkeypatch):
+    monkeypatch.setenv("FENGXIANG_DASHBOARD__HOST", "::1")
+    assert read().dashboard_address == "http://[::1]:8501"
 
 
 def test_a_secret_is_made_once_and_kept_private(empty_folder):

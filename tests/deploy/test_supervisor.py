@@ -9,6 +9,7 @@ import time
 import pytest
 
 from deploy.local import pidfile
+from deploy.local.process import Child
 from deploy.local.supervisor import Service, StartError, Supervisor
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
@@ -216,6 +217,37 @@ def test_children_die_with_a_killed_supervisor(tmp_path):
     while alive(child) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not alive(child)
+
+
+def test_an_output_that_takes_nothing_blocks_no_child(tmp_path):
+    def lost(name, line):
+        raise BrokenPipeError
+
+    much = [sys.executable, "-c", "for _ in range(20_000): print('a line that fills the pipe')"]
+    child = Child("much", much, tmp_path, lost)
+    assert child.process.wait(60) == 0
+    child.stop(0)
+    assert len((tmp_path / "much.log").read_text().splitlines()) == 20_000
+
+
+def test_a_lost_output_keeps_nothing_from_stopping(tmp_path):
+    stubborn = [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"]
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from deploy.cli.up import echo\n"
+        "from deploy.local.supervisor import Service, Supervisor\n"
+        f"service = Service('one', {stubborn!r}, ready=lambda: True, stop_seconds=1)\n"
+        f"s = Supervisor([service], Path({str(tmp_path)!r}), echo)\n"
+        "s.start(); print(s.pids()['one'], flush=True); sys.stdin.readline()\n"
+        "echo('up', 'stopping ...'); s.stop()\n"
+    )
+    argv = [sys.executable, "-c", script]
+    parent = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child = int(parent.stdout.readline())
+    parent.stdout.close()
+    _, said = parent.communicate("go on\n", timeout=60)
+    assert not alive(child) and "Traceback" not in said
 
 
 def test_only_one_up_per_data_folder(tmp_path):
