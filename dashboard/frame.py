@@ -154,7 +154,7 @@ def _by_code(query: Query) -> dict[str, str]:
 
 
 def kept(key: str, fresh: Callable[[], T]) -> tuple[T | None, str]:
-    """What a fragment shows: what `fresh` reads, or what it read last, with a word on it, while the store is away.
+    """What a fragment shows: what `fresh` reads; where the store gives nothing what it read last, with a word on why.
 
     Errors in a fragment don't come to `guarded`, as Streamlit shows them itself: a page that should wait for the store
     reads outside of its fragments first.
@@ -162,8 +162,8 @@ def kept(key: str, fresh: Callable[[], T]) -> tuple[T | None, str]:
     try:
         found = st.session_state[key] = fresh()
         return found, ""
-    except StoreError:
-        return st.session_state.get(key), say("reconnecting")
+    except StoreError as error:
+        return st.session_state.get(key), say("reconnecting" if error.kind == "away" else error.kind)
 
 
 def guarded(page: Callable[[], None]) -> None:

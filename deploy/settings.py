@@ -177,7 +177,7 @@ def http_address(host: str, port: int) -> str:
 
 def redact(url: str) -> str:
     """The URL without its password, for logs and messages; the URL may be a wrong one."""
-    return re.sub(r"(://[^/:@]*:).*@", r"\1***@", url, flags=re.DOTALL)
+    return re.sub(r"(://[^/:]*:).*@", r"\1***@", url, flags=re.DOTALL)
 
 
 def _names_a_store(url: str) -> bool:

@@ -236,9 +236,11 @@ def _rows_in(whole: Any) -> list[Any]:
 def _is_document(whole: dict[str, Any], held: list[Any]) -> bool:
     """Whether an object is a document that holds a list (of securities, of related news), and no envelope of rows.
 
-    A feed has a title too, but its rows have titles of their own, and it has no time.
+    An envelope may have a title, a word or a time, but its rows have titles or texts of their own.
     """
-    return _has(whole, "title", "body") and (_has(whole, "published_at") or not _has(held[0], "title", "body"))
+    if _has(held[0], "title", "body"):
+        return all(_has(whole, field) for field in ("title", "body", "published_at"))
+    return _has(whole, "title", "body")
 
 
 def _has(row: dict[str, Any], *fields: str) -> bool:

@@ -99,7 +99,9 @@ def _first_opening(path: Path) -> Iterator[None]:
         fcntl.flock(gate, fcntl.LOCK_EX)
         try:
             yield
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
+            if "full" in str(error):
+                raise OutboxBroken(f"{path}: {error}: free as much of it as the file takes, or more") from error
             raise
         except sqlite3.DatabaseError as error:
             raise OutboxBroken(

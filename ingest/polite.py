@@ -35,7 +35,8 @@ ROBOTS_SECONDS = 3600.0
 MAX_WAIT_SECONDS = 1800.0
 MAX_RETRY_AFTER_SECONDS = 86_400.0  # a host that asks for more is asked again after a day
 MAX_CRAWL_DELAY_SECONDS = 60.0
-_PACKINGS = ("gzip", "deflate")  # a chunk of others (brotli) may unpack to any size before it can be looked at
+_PACKINGS = ("gzip", "deflate")
+_UNBOUNDED = ("br", "zstd")  # a chunk of these may unpack to any size before it can be looked at
 
 
 class FetchError(RuntimeError):
@@ -186,8 +187,10 @@ class Fetcher:
             self._sleep(host.free_at - now)
 
     def _body(self, reply: httpx.Response, deadline: float) -> bytes:
-        packing = reply.headers.get("content-encoding", "").strip().lower()
-        if packing not in ("", "identity", *_PACKINGS):
+        packing = reply.headers.get("content-encoding", "").lower()
+        # Words that name no packing ("utf-8", "aws-chunked") change nothing.
+        unpacked = [name for name in map(str.strip, packing.split(",")) if name in (*_PACKINGS, *_UNBOUNDED)]
+        if len(unpacked) > 1 or set(unpacked) & set(_UNBOUNDED):
             raise FetchError(f"{shown(str(reply.url))}: the answer is packed as {packing!r}, which nobody asked for")
         body = bytearray()
         for chunk in reply.iter_bytes(65_536):

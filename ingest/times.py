@@ -84,4 +84,8 @@ def _parts(text: str) -> datetime:
 def _rfc_2822(text: str) -> datetime:
     time = parsedate_to_datetime(text)
     # -0000 is UTC with nothing said of the writer's own zone (`email.utils.formatdate` writes it); the parser drops it.
-    return time.replace(tzinfo=UTC) if time.tzinfo is None and "-0000" in text.split() else time
+    if time.tzinfo is None and "-0000" in text.split():
+        return time.replace(tzinfo=UTC)
+    if time.tzinfo is None and text[-1:].isalpha():
+        raise ValueError(f"{text!r} is in a time zone that nobody knows")
+    return time

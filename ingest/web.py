@@ -6,7 +6,10 @@ declared type first, the suffix of its name where the type is unknown or says li
 
 from __future__ import annotations
 
+import gzip
+import io
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -67,15 +70,14 @@ def _read(answer: Fetched, reader: Reader) -> Iterator[Item]:
         suffix = format_of(path)
     if not suffix:
         raise RowError(f"{kind} is not read; known are pages, feeds, and files of {', '.join(sorted(SUFFIXES))}")
-    if answer.body.startswith(_GZIP):
-        suffix += ".gz"
+    body = _unpacked(answer.body, reader.max_bytes) if answer.body.startswith(_GZIP) else answer.body
     if suffix == ".html":
         charset = declared.partition("charset=")[2].strip(" \"';")
-        row = pages.article(decode(answer.body, charset), url=answer.url)
+        row = pages.article(decode(body, charset), url=answer.url)
         row.setdefault("published_at", options.published_at or options.now)
         yield to_document(row, options, default_source=host)
     elif suffix == ".xml":
-        for number, row in enumerate(entries_of(answer), 1):
+        for number, row in enumerate(entries_of(answer._replace(body=body)), 1):
             row["published_at"] = row["published_at"] or options.now
             try:
                 yield to_document(row, options, default_source=host)
@@ -84,8 +86,20 @@ def _read(answer: Fetched, reader: Reader) -> Iterator[Item]:
     else:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / f"{_stem(path) or host}{suffix}"
-            file.write_bytes(answer.body)
+            file.write_bytes(body)
             yield from reader.read(file)
+
+
+def _unpacked(data: bytes, most: int) -> bytes:
+    """What gzip holds. Raises `RowError`, also for more than `most` bytes."""
+    try:
+        with gzip.open(io.BytesIO(data)) as packed:
+            found = packed.read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise RowError(f"not readable as gzip: {error}") from error
+    if len(found) > most:
+        raise RowError(f"unpacks to more than ingest.max_file_mb allows ({most:,} bytes)")
+    return found
 
 
 def _stem(path: Path) -> str:

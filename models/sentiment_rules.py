@@ -23,7 +23,7 @@ _EXPECTED = r"(?:市场|机构|此前|分析师|普遍)?(?:的)?(?:预期|预估
 _UNLESS_EASING = r"(?!(?:幅度?)?(?:有所|明显|进一步)?(?:收窄|缩小|缩窄|放缓|趋缓))"
 _LOSS = r"(?:亏损|净亏)"
 _YEAR_BEFORE = r"(?:上年|去年)同期"
-_FIGURE = r"(\d+(?:,\d{3})*(?:\.\d+)?)(?![\d.%]|$)([万亿]|百万|千万)?"  # at the end of a text it may be cut off
+_FIGURE = r"(\d+(?:,\d{3})*(?:\.\d+)?)(?![\d.%]|$)(万亿|[万亿]|百万|千万)?"  # at the end of a text it may be cut off
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ RULES: tuple[Rule, ...] = (
     # Holders: not selling, ceasing to sell, selling.
     _rule(
         "sale_stopped", "neutral",
-        r"(?:提前)?(?:终止|取消|停止)(?:实施)?(?:本次|股份|其)?减持", r"减持计划.{0,4}终止", strength=0.6,
+        r"(?:提前)?(?:终止|取消|停止)(?:实施)?(?:本次|股份|其)?减持",
+        r"减持计划(?!.{0,4}未).{0,4}终止(?!.{0,40}减持(?!0[股%])\d)", strength=0.6,
     ),
     _rule("promise_not_to_sell", "positive", r"承诺.{0,12}不减持", r"不减持.{0,6}承诺", r"自愿延长.{0,8}锁定"),
     _rule("not_sold", "neutral", r"(?:未|没有)(?:实施)?减持|未通过.{0,12}减持|减持计划.{0,10}未实施", strength=0.6),
@@ -75,7 +76,10 @@ RULES: tuple[Rule, ...] = (
     _rule("larger_loss", "negative", r"增亏|亏损.{0,10}(?:扩大|加剧|增加|走阔|加大)"),
     _rule("loss_after_profit", "negative", rf"亏损.{{0,24}}{_YEAR_BEFORE}.{{0,4}}(?:盈利|净利(?!润?亏))"),
     # The larger or the smaller loss, which only the figures tell: `_larger_or_smaller`.
-    _rule("loss_again", "negative", rf"{_LOSS}[^；;。！？\n]{{0,40}}{_YEAR_BEFORE}.{{0,4}}亏"),
+    _rule(
+        "loss_again", "negative",
+        rf"{_LOSS}(?:(?!盈利|净利(?!润?亏))[^；;。！？\n]){{0,40}}{_YEAR_BEFORE}.{{0,4}}亏",
+    ),
     _rule("profit_after_loss", "positive", rf"{_YEAR_BEFORE}(?:净)?亏损(?!.{{0,20}}(?:仍|继续|净亏))"),
     # Ratings.
     _rule(
@@ -124,7 +128,7 @@ RULES: tuple[Rule, ...] = (
     # Figures.
     _rule(
         "fell", "negative",
-        rf"{_PROFIT}.{{0,24}}{_SAME_PERIOD}{_MUCH}(?:减少|下降|下滑|降|减|跌|预减){_UNLESS_EASING}",
+        rf"{_PROFIT}.{{0,24}}{_SAME_PERIOD}{_MUCH}(?:减少|下降|下滑|降(?!幅)|减(?!少)|跌|预减){_UNLESS_EASING}",
     ),
     _rule("rose", "positive", rf"{_PROFIT}.{{0,24}}{_SAME_PERIOD}{_MUCH}(?:增长?|增加|升|上[升涨]|提升|预增){_NUMBER}"),
 )  # fmt: skip
@@ -136,13 +140,13 @@ _MACRO = re.compile(r"非农|CPI|PPI|GDP|PMI|就业|通胀|失业|初请|零售�
 # Nor is more of these better, or less worse; 好于 and 逊于 speak for themselves.
 _BURDEN = re.compile(
     r"(?:亏损|跌幅|降幅|减值|裁员|成本|费用|支出|不良)(?!.{0,2}(?:收窄|缩小|减少|下降|控制|改善)).{0,4}?"
-    rf"(?:超出?|高于|低于|不及|达到?){_EXPECTED}"
+    rf"(?:超出?|高于|低于|不及|达到?){_EXPECTED}(?!的?(?:收窄|缩小|减少|下降))"
 )
 _TWO_LOSSES = re.compile(
     rf"{_LOSS}[^\d，,；。盈利]{{0,8}}{_FIGURE}(?:[^\d，,；。]{{0,4}}[-–—~至到]约?{_FIGURE})?[^；;。！？\n]{{0,30}}?"
     rf"{_YEAR_BEFORE}.{{0,4}}?亏损?[^\d，,；。]{{0,6}}{_FIGURE}"
 )
-_UNITS = {None: 1.0, "万": 1e4, "百万": 1e6, "千万": 1e7, "亿": 1e8}
+_UNITS = {None: 1.0, "万": 1e4, "百万": 1e6, "千万": 1e7, "亿": 1e8, "万亿": 1e12}
 _CLAUSE = re.compile(r"[^，,；;。！？\n]+[，,；;。！？\n]?")
 
 
@@ -154,7 +158,7 @@ def matches(text: str) -> Rule | None:
     if rule and rule.name in ("above", "below") and _MACRO.search(text):
         return None
     if rule and rule.name in ("above", "below", "not_above", "not_below") and _BURDEN.search(text):
-        return None
+        return matches(_BURDEN.sub("", text))  # the rest may tell of something else
     return rule
 
 

@@ -187,8 +187,8 @@ def compare(a: _Entry, b: _Entry) -> tuple[float, float]:
 
 
 def _only_titles_tell(a: _Entry, b: _Entry) -> bool:
-    """Whether the text that both share is a stub that says nothing of their titles, which differ."""
-    if a.title == b.title or min(len(a.title), len(b.title)) < MIN_TITLE:
+    """Whether the text that both share is a stub that says nothing of their titles, which differ. Figures tell."""
+    if a.title == b.title or any(c.isdigit() for c in a.text) or min(len(a.title), len(b.title)) < MIN_TITLE:
         return False
     told = (fingerprint.overlap(fingerprint.shingles(title), a.hashes)[1] for title in (a.title, b.title))
     return max(told) <= MAX_UNTOLD

@@ -46,12 +46,14 @@ class Resent(Struct, frozen=True):
 def resend(client: Client, producer: KafkaProducer, letters: Sequence[DeadLetterRow]) -> Resent:
     """Send the originals of dead letters to the stream and mark the letters as replayed. Raises `KafkaError`.
 
-    An original is left out where the store has a later text of its document: analysed now, it would replace that.
+    The earlier texts of a document go first, and are left out where the store has a later one, as what is analysed last
+    replaces the others; such letters are settled, too.
     """
     sent = 0
     skipped: list[tuple[str, str]] = []
+    letters = sorted(letters, key=lambda letter: letter.failed_at)
     for start in range(0, len(letters), AT_ONCE):
-        flights, originals = [], []
+        flights, originals, settled = [], [], []
         for letter in letters[start : start + AT_ONCE]:
             payload = dead_letter_payload(client, letter).encode()
             if not payload:
@@ -62,14 +64,15 @@ def resend(client: Client, producer: KafkaProducer, letters: Sequence[DeadLetter
             except BadMessage as error:
                 skipped.append((letter.document_id, str(error)))
         stored = fetched(client, [document.id for _, document, _ in originals])
-        for letter, document, payload in originals:
+        for letter, document, payload in sorted(originals, key=lambda original: original[1].fetched_at):
+            settled.append(letter)
             if document.id in stored and milliseconds(document.fetched_at) < milliseconds(stored[document.id]):
                 skipped.append((letter.document_id, "a later text of it is stored"))
                 continue
-            flights.append((letter, producer.send(DOCUMENTS, key=document.id.encode(), value=payload)))
-        for _, flight in flights:
+            flights.append(producer.send(DOCUMENTS, key=document.id.encode(), value=payload))
+        for flight in flights:
             flight.get(SEND_SECONDS)
-        mark_replayed(client, [letter for letter, _ in flights])
+        mark_replayed(client, settled)
         sent += len(flights)
     return Resent(sent, skipped)
 

@@ -28,7 +28,6 @@ def section() -> None:
     table = read(query)
     note = say("dead_note") if editing.store() is not None else say("dead_elsewhere")
     charts.head(say("dead_letters"), query, table, "dead", note)
-    _letters(lists.more("dead", SHOWN))  # before its fragment: see `frame.kept`
     _groups()
 
 

@@ -26,7 +26,7 @@ FEW = 1_000_000  # documents; what is more isn't counted anew while a page waits
 
 
 def page() -> None:
-    _totals()  # before its fragment: see `frame.kept`
+    _few()  # asks the store before the first fragment does: see `frame.kept`
     _now()
     left, right = st.columns(2, gap="medium")
     with left:

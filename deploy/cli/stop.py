@@ -6,7 +6,7 @@ from deploy.cli import UserError
 from deploy.local import pidfile
 from deploy.settings import load
 
-PATIENCE = 150.0  # seconds: every service may take its `stop_seconds`, one after the other
+PATIENCE = 300.0  # seconds: each service may take its `stop_seconds` and what a kill takes, one after the other
 
 
 def command() -> None:

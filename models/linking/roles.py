@@ -18,6 +18,9 @@ _HEADINGS: dict[Section, str] = {
     "recommendation": r"(?:[一二三四五六七八九十\d]+[.、])?(?:投资建议|重点推荐|建议关注|推荐标的|相关标的|受益标的)",
 }
 _HEADING = {section: re.compile(rf"^\W{{0,4}}(?:{text})", re.MULTILINE) for section, text in _HEADINGS.items()}
+_LINE_ENDS = re.compile(r"\n")
+_SENTENCE_ENDS = re.compile(r"[。！？][^\S\n]*(?:\n|\Z)")
+_LATE = 2 / 3  # of a body: a disclaimer that begins later holds to its end
 _GOES_ON = re.compile(r"[^:：。，\n]{0,20}(?:[:：][^\S\n]*\S|[。，])")  # the line of a heading, with text on it
 _RECOMMENDING = ("建议关注", "重点关注", "推荐", "标的", "首选", "继续看好")
 _COMPARING = ("竞争对手", "同行", "对标", "可比公司", "友商", "类似于", "不及", "超越", "对比", "相较于", "比肩")
@@ -69,7 +72,8 @@ class Layout(NamedTuple):
     def of(cls, text: str, joint: int, kind: str) -> Layout:
         """Layout of the body that follows the joint at `joint`; only long reports and articles have headings.
 
-        A heading with text on its line holds that line only, and the section before it goes on.
+        A heading with text on its line holds what the line says only, and the section before it goes on; but of
+        disclaimers only early ones and 重要声明, which stands in the footers of pages.
         """
         first = joint + 1
         title_end = 0
@@ -81,11 +85,15 @@ class Layout(NamedTuple):
             current: Section | None = None
             for match, section in sorted(found, key=lambda mark: mark[0].start()):
                 starts.append((match.start() - first, section))
-                if _GOES_ON.match(text, match.end()):
-                    line_end = text.find("\n", match.end())
-                    starts.append(((len(text) if line_end < 0 else line_end) - first, current))
-                else:
+                late = match.start() - first > (len(text) - first) * _LATE
+                if not _GOES_ON.match(text, match.end()) or (
+                    section == "boilerplate" and late and "重要" not in match[0]
+                ):
                     current = section
+                    continue
+                ends = _LINE_ENDS if section == "boilerplate" else _SENTENCE_ENDS  # a sentence may go on over lines
+                end = ends.search(text, match.end())
+                starts.append(((end.start() if end else len(text)) - first, current))
         return cls(title_end, tuple(starts))
 
     def section(self, field: Field, start: int) -> Section:

@@ -107,7 +107,7 @@ class Agent:
         codes = {code for code in signal.key.split(" ") if "." in code} | set(subscription.when.security)
         fact = of_signal(subscription, signal, spoken.documents, security_names(codes))
         group = f"{subscription.kind} {signal.key}"
-        if subscription.silent:  # several silences of a source within a digest are several things to tell
+        if subscription.silent:  # the next silence of a source is another, however soon
             group += f" {signal.ids[0]}"
         rest = windows.rest(subscription)
         return self._ledger.fire(stored, fact, group=group, what=str(round(signal.at)), now=clock(), rest=rest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from stream.alerts.rules import Rule, codes
 from stream.alerts.sql import PERIOD, Where
 
 MAX_ROWS = 900_000
+LOOK_BACK = 3600  # seconds for which a document that came raises its watch: asking may take long, or fail
 MAX_CODES = 12  # a document that names more pairs nothing: it is a list
 
 
@@ -27,7 +28,7 @@ class Frame:
     publishers: NDArray[Any]
     tones: NDArray[np.float64]
     ids: NDArray[Any]
-    came: NDArray[np.float64]  # since when it is stored and its time is past; -inf: backfill, which came as history
+    came: NDArray[np.float64]  # when it was stored, or its time if that is later; -inf: backfill, or stored anew
 
 
 class Read(NamedTuple):
@@ -43,11 +44,14 @@ def read(client: Client, rule: Rule, low: datetime, high: datetime, most: int = 
     where = Where()
     clause = where.clause(rule.when)
     key = _key(rule, where)
-    parameters = where.parameters | {"low": low, "high": high}
+    parameters = where.parameters | {"low": low, "high": high, "late": high - timedelta(seconds=LOOK_BACK)}
     sql = f"""
     SELECT toUnixTimestamp64Milli(published_at) / 1000 AS at, {key} AS key, copy_number <= 1 AS first,
         if(publisher = '', source, publisher) AS by, sentiment_score, id,
-        if(backfill, -inf, toUnixTimestamp64Milli(greatest(stored_at, published_at)) / 1000) AS came
+        if(backfill OR published_at < {{late:DateTime64(3, 'UTC')}} AND id IN (
+            SELECT document_id FROM alert_seen
+            WHERE stored_at >= {{low:DateTime64(3, 'UTC')}} AND seen_at < {{late:DateTime64(3, 'UTC')}}
+        ), -inf, toUnixTimestamp64Milli(greatest(stored_at, published_at)) / 1000) AS came
     FROM documents_now
     WHERE {PERIOD} AND {clause}
     ORDER BY at DESC, id DESC LIMIT {most}

@@ -138,8 +138,9 @@ class Message(Struct, frozen=True, kw_only=True):
 def compose(
     id_: str, firings: Sequence[Firing], links: Links, *, language: str = "zh", time_zone: str = "Asia/Shanghai"
 ) -> Message:
-    """The message of these firings: of each story once, in the order in which they fired."""
-    facts = list({firing.group_key: msgspec.json.decode(firing.facts, type=Fact) for firing in firings}.values())
+    """The message of these firings: of each story once, of watches all they said, in the order in which they fired."""
+    told = {(f.group_key if f.kind == "document" else f.id): msgspec.json.decode(f.facts, type=Fact) for f in firings}
+    facts = list(told.values())
     first = firings[0]
     return Message(
         id=id_,

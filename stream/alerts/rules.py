@@ -262,14 +262,17 @@ _own_baskets: dict[str, tuple[str, ...]] = {}
 
 
 def load_baskets(path: Path) -> None:
-    """Take the baskets of a user's themes file beside the built-in ones; no file is no error. Raises `RuleError`."""
+    """Take the baskets of a user's themes file beside the built-in ones, and no others; no file is no error.
+
+    Raises `RuleError`, and leaves them as they were.
+    """
     from models.themes import ThemeError, read_themes
 
-    if path.exists():
-        try:
-            _own_baskets.update({theme.id: theme.basket for theme in read_themes(path)})
-        except ThemeError as error:
-            raise RuleError(str(error)) from error
+    global _own_baskets
+    try:
+        _own_baskets = {theme.id: theme.basket for theme in read_themes(path)} if path.exists() else {}
+    except ThemeError as error:
+        raise RuleError(str(error)) from error
 
 
 def basket(theme: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,9 +17,11 @@ from msgspec import Meta, Struct
 from stream.alerts.rules import LISTS, Rule, Span, Text, check, seconds
 from stream.alerts.text import RuleError, Source, convert, dump
 
+log = logging.getLogger(__name__)
+
 Digest = Literal["immediate", "hourly", "pre_open", "midday", "after_close", "daily", "weekly"]
-Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-Quiet = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z")]
+Quiet = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]\Z")]
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 MAX_FILE_SUBSCRIPTIONS = 5000
 SNOOZES = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "7d": timedelta(days=7)}  # that pages offer
@@ -222,18 +225,24 @@ class Book:
         return max(now, before.version + 1) if before else now
 
     def _read(self, sql: str, parameters: dict[str, Any]) -> list[Stored]:
-        rows = self._client.query(sql, parameters=parameters).named_results()
-        return [
-            Stored(
-                subscription=msgspec.json.decode(row["definition"], type=Subscription),
-                version=row["version"],
-                snoozed_until=row["snoozed_until"],
-                changed_by=row["changed_by"],
-                changed_at=row["changed_at"],
-                removed=bool(row["is_deleted"]),
+        found = []
+        for row in self._client.query(sql, parameters=parameters).named_results():
+            try:
+                subscription = msgspec.json.decode(row["definition"], type=Subscription)
+            except msgspec.MsgspecError as error:  # of another version of the program: it must not hide the others
+                log.error("subscription %s %r can't be read, and is left out: %s", row["id"], row["name"], error)
+                continue
+            found.append(
+                Stored(
+                    subscription=subscription,
+                    version=row["version"],
+                    snoozed_until=row["snoozed_until"],
+                    changed_by=row["changed_by"],
+                    changed_at=row["changed_at"],
+                    removed=bool(row["is_deleted"]),
+                )
             )
-            for row in rows
-        ]
+        return found
 
     def _insert(self, rows: list[Stored], deleted: int = 0) -> None:
         names = ["id", "version", "owner", "name", "definition", "snoozed_until", "changed_by", "is_deleted"]

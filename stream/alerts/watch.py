@@ -31,7 +31,6 @@ WHERE checked_at > least({since:DateTime64(3, 'UTC')}, {oldest:DateTime64(3, 'UT
     AND checked_at <= {now:DateTime64(3, 'UTC')}
 GROUP BY source ORDER BY source
 """
-LOOK_BACK = 3600.0  # seconds for which a document that came raises its watch: asking may take long, or fail
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def ask(client: Client, rule: Rule, now: datetime, max_age: timedelta) -> list[S
     if rule.trouble:
         return trouble(client, rule, now)
     high = now.timestamp()
-    came = high - LOOK_BACK
+    came = high - frames.LOOK_BACK
     low = came if rule.silent else high - max_age.total_seconds()  # a silence that has ended is not told late
     start = datetime.fromtimestamp(low - windows.history(rule), UTC)
     known = frames.read(client, rule, start, now)

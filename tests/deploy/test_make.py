@@ -9,6 +9,7 @@ import pytest
 
 from deploy.cli.stop import PATIENCE
 from deploy.local.services import plan
+from deploy.local.supervisor import STOP_PATIENCE
 from deploy.settings import PREFIX, read
 
 ROOT = Path(__file__).parents[2]
@@ -43,4 +44,4 @@ def test_data_stays_where_the_stop_failed(make, tmp_path):
 def test_stop_waits_as_long_as_all_services_may_take(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     services = plan(read(), create_topics=lambda: None, migrate=lambda: None)
-    assert sum(service.stop_seconds for service in services) < PATIENCE
+    assert sum(service.stop_seconds + STOP_PATIENCE for service in services) < PATIENCE

@@ -84,6 +84,7 @@ def test_an_error_never_shows_a_password(empty_folder):
         read()
     assert "hunter2" not in str(caught.value)
     assert redact("http://ann:hunter2@host/x") == "http://ann:***@host/x"
+    assert redact("http://ann@corp.example:hunter2@host/x") == "http://ann@corp.example:***@host/x"
 
 
 @pytest.mark.parametrize("password", ["hunter#2", "hunter/2", "hunter?2", "hunter[2", "99#hunter2"])

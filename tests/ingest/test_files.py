@@ -106,6 +106,8 @@ DATED = {"title": "甲", "content": "正文", "time": "2026-06-17 10:00"}
         ({"msg": "ok", "time": 1781744700, "data": [DATED, DATED | {"title": "乙"}]}, ["甲", "乙"]),
         ({"title": "某源", "description": "最新", "items": [DATED]}, ["甲"]),
         ({"content": [DATED], "totalElements": 1, "time": 1781744700}, ["甲"]),
+        ({"code": 0, "description": "success", "timestamp": 1781744700, "data": [DATED]}, ["甲"]),
+        ({"title": "早报", "date": "2026-06-17", "news": [DATED, DATED | {"title": "乙"}]}, ["甲", "乙"]),
     ],
 )
 def test_a_json_object_is_a_document_or_holds_rows(tmp_path: Path, whole: dict[str, object], titles: list[str]) -> None:

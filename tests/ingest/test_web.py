@@ -83,6 +83,9 @@ def test_an_address_is_read_by_what_it_is(path: str, kind: str, body: bytes, tit
         (Reply(status=404), "HTTP 404"),
         (Reply(b"<html></html>"), "no article"),
         (Reply(b"x", headers={"Content-Type": "application/pdf"}), "not a PDF"),
+        (Reply(gzip.compress(bytes(11_000_000)), headers={"Content-Type": "application/gzip"}), "is not read"),
+        (Reply(gzip.compress(bytes(11_000_000)), headers={"Content-Type": "text/csv"}), "max_file_mb"),
+        (Reply(b"\x1f\x8bx", headers={"Content-Type": "text/csv"}), "gzip"),
         (
             Reply(b"x", headers={"Content-Type": "image/png"}),
             "image/png is not read; known are pages, feeds, and files",

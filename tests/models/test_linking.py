@@ -358,6 +358,19 @@ def test_a_heading_with_text_on_its_line_holds_that_line(linker, line, section):
     assert [link.section for link in linker.link("周报", body, kind="report").links] == [section]
 
 
+@pytest.mark.parametrize(
+    ("end", "section"),
+    [
+        ("免责声明：本报告仅供客户使用。\n芒果超媒的证券可能为本公司所持有。", "boilerplate"),
+        ("重要声明：请阅读正文之后的声明\n芒果超媒产能释放。", "body"),
+        ("风险提示：1）政策变化；\n2）芒果超媒新剧不及预期；", "risk"),
+    ],
+)
+def test_a_late_disclaimer_and_a_sentence_over_lines_hold_on(linker, end, section):
+    result = linker.link("周报", "行业景气向上。" * 80 + "\n" + end, kind="report")
+    assert [link.section for link in result.links] == [section]
+
+
 def test_what_stands_on_the_line_of_a_heading_belongs_to_it(linker):
     body = "\n".join(["周报。", "风险提示：三七互娱新游不及预期。", "芒果超媒一季度表现亮眼。", "正文" * 200])
     sections = {link.name: link.section for link in linker.link("周报", body, kind="report").links}

@@ -71,6 +71,13 @@ def test_probabilities_sum_to_one_and_agree_with_label_and_score(probabilities: 
         ("部分高管减持计划时间届满，某基金减持0.54%股份", "negative"),
         ("股东减持计划实施完毕", "negative"),
         ("未能实现扭亏为盈", "negative"),
+        ("财年净亏损9701亿日元，上年同期亏损1.7万亿日元", "positive"),
+        ("净亏损1.2万亿日元，上年同期亏损6709亿日元", "negative"),
+        ("二季度营收超预期 资本支出高于预期", "positive"),
+        ("成本高于预期致业绩不及预期", "negative"),
+        ("净亏损超预期收窄", "positive"),
+        ("减持计划提前终止 累计减持2%股份", "negative"),
+        ("子公司亏损拖累业绩，上半年净利润2亿元，上年同期亏损1亿元", "positive"),
     ],
 )
 def test_a_rule_decides_what_leaves_no_doubt(text: str, tone: str) -> None:
@@ -99,6 +106,8 @@ def test_a_rule_decides_what_leaves_no_doubt(text: str, tone: str) -> None:
         "董事减持计划期限届满",
         "销售额同比降幅收窄",
         "净利润同比下降幅度有所收窄",
+        "净利润同比减少幅度收窄",
+        "减持计划未终止",
     ],
 )
 def test_no_rule_speaks_where_there_is_doubt(text: str) -> None:

@@ -100,7 +100,14 @@ def test_a_text_that_only_points_elsewhere_makes_no_copy_of_another_title(stub):
     assert place(index, "c", stub, title=ONE, minutes=2).story_id == "a"
 
 
-@pytest.mark.parametrize("text", [WIRE, "样例影业签订日常经营合同，样例传媒控股股东股份质押。"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        WIRE,
+        "样例影业签订日常经营合同，样例传媒控股股东股份质押。",
+        "截至发稿，样例影业涨5.2%，报23.1元，成交额12亿元。",
+    ],
+)
 def test_a_headline_may_change_over_a_text_that_tells_it(text):
     index = StoryIndex()
     place(index, "a", text, title=ONE)

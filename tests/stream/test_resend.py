@@ -64,11 +64,16 @@ def outcome(client: Client, id_: str = "r1") -> tuple[Any, ...]:
 
 def sent(stack: Stack) -> list[str]:
     """The ids of all documents on the topic."""
+    return sorted(id_ for id_, _ in messages(stack))
+
+
+def messages(stack: Stack) -> list[tuple[str, bytes]]:
+    """Id and text of all documents on the topic, those of one document in the order in which they were sent."""
     consumer = KafkaConsumer(
         DOCUMENTS, bootstrap_servers=stack.broker.servers, auto_offset_reset="earliest", consumer_timeout_ms=2000
     )
     with closing(consumer):
-        return sorted(message.key.decode() for message in consumer)
+        return [(message.key.decode(), message.value) for message in consumer]
 
 
 def open_ids(client: Client) -> list[str]:
@@ -112,6 +117,16 @@ def test_an_original_whose_later_text_is_stored_does_not_replace_it(stack: Stack
     carry_out(client, lambda: open_producer(stack.settings))
     assert sent(stack) == sorted(document.id for document in buried[1:])
     assert outcome(client) == ("done", 2, 1, f"{buried[0].id}: a later text of it is stored", "ann")
+    assert open_ids(client) == [], "what is superseded is settled, too"
+
+
+def test_the_later_of_two_texts_of_a_document_is_sent_last(stack: Stack, client: Client) -> None:
+    earlier, later = (make_document(1, fetched_at=AT + timedelta(hours=hours)) for hours in (0, 1))
+    bury(client, later, stage="analyse")
+    bury(client, earlier, stage="store")
+    with closing(open_producer(stack.settings)) as producer:
+        assert resend(client, producer, dead_letters(client, document_id=later.id)).sent == 2
+    assert [text for _, text in messages(stack)] == [encode(earlier), encode(later)]
 
 
 def test_of_a_stage_what_was_sent_is_not_sent_again(stack: Stack, client: Client) -> None:

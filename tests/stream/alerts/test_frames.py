@@ -40,6 +40,20 @@ def test_documents_raise_their_watch_when_they_come_whenever_they_are_dated(stor
     assert said(ahead, 0.1) == [] and said(ahead, 9.1) == [1.0], "dated ahead, it comes with its time"
 
 
+def test_a_document_that_is_stored_anew_raises_no_watch_again(stored: Client, store: Store) -> None:
+    now = datetime.now(UTC)
+    known = [analysed(n, now - timedelta(hours=9), themes={"game": 0.9}, title=f"第{n}份{n * 7}") for n in range(3)]
+    seen = [(message.document.id, now - timedelta(hours=8), now - timedelta(hours=8)) for message in known]
+    stored.insert("alert_seen", seen, column_names=["document_id", "stored_at", "seen_at"])
+    store.add(known)  # corrected, or replayed
+    count = Subscription(name="s", when=Condition(theme=("game",)), count=Count(window="1d", at_least=3))
+    soon = now + timedelta(minutes=1)
+    assert ask(stored, count, soon, timedelta(days=1)) == []
+    store.add([analysed("new", now - timedelta(hours=9), themes={"game": 0.9}, title="新来的一份")])
+    (signal,) = ask(stored, count, soon, timedelta(days=1))
+    assert signal.value == 4
+
+
 def test_of_too_many_rows_the_latest_are_read(stored: Client, store: Store) -> None:
     now = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
     store.add([analysed(n, now - timedelta(hours=n), themes={"game": 0.9}) for n in range(10)])

@@ -91,6 +91,8 @@ def test_a_mistake_is_named_with_its_place_and_remedy(text: str, place: str, rem
         ),
         ("name: a\nwhen: {theme: game}\nquiet: '25:00-07:00'", "line 3, quiet"),
         ("name: a\nwhen: {theme: game}\nquiet: at night", "hours such as 22:00-07:30"),
+        ('name: a\nwhen: {theme: game}\nquiet: "22:00-07:30\\n"', "hours such as 22:00-07:30"),
+        ('name: a\nwhen: {theme: game}\ndigest_at: "18:00\\n"', "digest_at"),
         ("name: a\nwhen: {theme: game}\ndigest_at: noon", "a time such as 18:00"),
         ("name: a\nwhen: {theme: game}\ncooldown: 8d", "line 3, cooldown: 8d is too long; at most 7d"),
         (
@@ -160,5 +162,6 @@ def test_a_basket_of_the_user_s_own(tmp_path: Path) -> None:
     file = tmp_path / "themes.yaml"
     file.write_text("themes:\n- {id: mine_own, name: 我的, cues: [甲], description: d, basket: [600001.SH]}\n")
     load_baskets(file)
-    load_baskets(tmp_path / "missing.yaml")
     assert basket("mine_own") == ("600001.SH",)
+    load_baskets(tmp_path / "missing.yaml")
+    assert basket("mine_own") == ()

@@ -274,6 +274,13 @@ def test_a_summary_lists_each_story_once_in_the_reader_s_language() -> None:
     assert "30 alerts" in english.title and "and 10 more" in english.body("markdown")
 
 
+def test_a_summary_lists_all_that_a_watch_said() -> None:
+    said = [
+        msgspec.structs.replace(firing(n), kind="first_mention", group_key="first_mention 300413.SZ") for n in (1, 2)
+    ]
+    assert len(compose("m", said, LINKS).facts) == 2
+
+
 # ---------------------------------------------------------------------- lanes
 
 

@@ -25,6 +25,14 @@ def test_what_others_share_is_read_and_not_changed(stored: Client) -> None:
     assert book.find("ours", "ann", to_change=True) == book.find("ours")
 
 
+def test_one_that_cannot_be_read_hides_no_other(stored: Client) -> None:
+    book = Book(stored)
+    ours, theirs = book.save([of("ann", "ours"), of("bob", "theirs")])
+    sql = "ALTER TABLE alert_subscriptions UPDATE definition = '{\"colour\": 1}' WHERE id = {id:String}"
+    stored.command(sql, parameters={"id": theirs.subscription.id}, settings={"mutations_sync": 1})
+    assert [found.subscription.name for found in book.all()] == [ours.subscription.name]
+
+
 def test_of_several_with_one_name_an_id_is_asked_for(stored: Client) -> None:
     book = Book(stored)
     first, second = book.save([of("ann"), of("bob")])
