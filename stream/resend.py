@@ -53,7 +53,7 @@ def resend(client: Client, producer: KafkaProducer, letters: Sequence[DeadLetter
     skipped: list[tuple[str, str]] = []
     letters = sorted(letters, key=lambda letter: letter.failed_at)
     for start in range(0, len(letters), AT_ONCE):
-        flights, originals, settled = [], [], []
+        flights, originals = [], []
         for letter in letters[start : start + AT_ONCE]:
             payload = dead_letter_payload(client, letter).encode()
             if not payload:
@@ -65,14 +65,13 @@ def resend(client: Client, producer: KafkaProducer, letters: Sequence[DeadLetter
                 skipped.append((letter.document_id, str(error)))
         stored = fetched(client, [document.id for _, document, _ in originals])
         for letter, document, payload in sorted(originals, key=lambda original: original[1].fetched_at):
-            settled.append(letter)
             if document.id in stored and milliseconds(document.fetched_at) < milliseconds(stored[document.id]):
                 skipped.append((letter.document_id, "a later text of it is stored"))
                 continue
             flights.append(producer.send(DOCUMENTS, key=document.id.encode(), value=payload))
         for flight in flights:
             flight.get(SEND_SECONDS)
-        mark_replayed(client, settled)
+        mark_replayed(client, [letter for letter, _, _ in originals])
         sent += len(flights)
     return Resent(sent, skipped)
 
