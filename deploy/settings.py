@@ -264,13 +264,15 @@ def checked(values: dict[str, Any], origin: str) -> Settings:
             key = ".".join(str(part) for part in item["loc"])
             variable = PREFIX + "__".join(str(part).upper() for part in item["loc"])
             place = f"environment variable {variable}" if variable in os.environ else origin or "the settings"
-            problem = (
-                "unknown key"
-                if item["type"] == "extra_forbidden"
-                else f"{item['msg']} (got {redact(str(item['input']))!r})"
-            )
+            problem = "unknown key" if item["type"] == "extra_forbidden" else item["msg"] + _got(key, item["input"])
             lines.append(f"{key} in {place}: {problem}")
         raise SettingsError("; ".join(lines) + "; docs/operations.md describes every key") from None
+
+
+def _got(key: str, value: object) -> str:
+    """What stood there, for a message; tables and lists may hold secrets beside what is wrong."""
+    secret_value = key.endswith(("token", "password"))
+    return "" if secret_value or isinstance(value, dict | list) else f" (got {redact(str(value))!r})"
 
 
 @lru_cache(maxsize=1)

@@ -1,7 +1,8 @@
 """Publication times as Chinese sources write them, to zone-aware datetimes.
 
 A time without a zone is Beijing's (Asia/Shanghai). Known: ISO 8601, `2026-10-01 00:37:09:681`, `2026/6/1 9:05`,
-`2026年6月1日 9时5分`, `20260601`, `20260601093000`, RFC 2822, epoch seconds to nanoseconds, datetime objects.
+`2026年6月1日 9时5分`, `20260601`, `20260601093000`, RFC 2822, epoch seconds to nanoseconds, datetime objects. `CST` is
+China's standard time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ _PARTS = re.compile(
     r"(?P<y>\d{4})\s*[-/.年]\s*(?P<mo>\d{1,2})\s*[-/.月]\s*(?P<d>\d{1,2})\s*日?"
     r"(?:[T\s,，]*(?P<h>\d{1,2})\s*[:：时点]\s*(?P<mi>\d{1,2})\s*分?(?:\s*[:：]?\s*(?P<s>\d{1,2})\s*秒?)?(?:[.:](?P<f>\d{1,9}))?)?\s*"
 )
+_CST = re.compile(r"\s*\bCST\b")  # RFC 2822 means America's; here it is Beijing's, as where no zone is given
 _COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _EPOCH = {9: 1, 10: 1, 12: 1e3, 13: 1e3, 16: 1e6, 19: 1e9}  # digits -> units a second
 _FIRST, _LAST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -45,7 +47,7 @@ def _read(value: object) -> datetime:
         return _digits(whole)
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not a time")
-    text = value.strip()
+    text = _CST.sub("", value).strip()
     if text.isascii() and text.isdigit():
         return _digits(text)
     for reader in (datetime.fromisoformat, _parts, _rfc_2822):

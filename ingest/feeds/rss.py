@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import calendar
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,8 +16,6 @@ from ingest.feeds.base import Page, Row, ShapeChanged
 from ingest.polite import Fetched, Fetcher
 from ingest.times import parse_time
 from models.records import Kind
-
-_CST = re.compile(r"\bCST\b")  # China's standard time, though RFC 2822 means America's
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ def _row(entry: Any, publisher: str) -> Row:
 def _time(entry: Any) -> datetime | None:
     """Read as that of any source; only what can't be is left to feedparser, which takes no zone for UTC's."""
     try:
-        return parse_time(_CST.sub("", entry.get("published") or entry.get("updated") or ""))
+        return parse_time(entry.get("published") or entry.get("updated") or "")
     except ValueError:
         return _moment(entry.get("published_parsed") or entry.get("updated_parsed"))
 

@@ -87,6 +87,14 @@ def test_an_error_never_shows_a_password(empty_folder):
     assert redact("http://ann@corp.example:hunter2@host/x") == "http://ann@corp.example:***@host/x"
 
 
+@pytest.mark.parametrize("table", ["name = 'x'\ntoken = 'hunter2'", "type = 'tushare'\ntoken = ['hunter2']"])
+def test_an_error_in_a_table_names_the_key_and_shows_no_secret_beside_it(empty_folder, table):
+    (empty_folder / "fengxiang.toml").write_text(f"[[ingest.feeds]]\n{table}\n")
+    with pytest.raises(SettingsError, match=r"ingest\.feeds\.0\.(type|token) in fengxiang\.toml") as caught:
+        read()
+    assert "hunter2" not in str(caught.value)
+
+
 @pytest.mark.parametrize("password", ["hunter#2", "hunter/2", "hunter?2", "hunter[2", "99#hunter2"])
 def test_a_password_that_ends_the_address_is_told_and_not_shown(monkeypatch, password):
     monkeypatch.setenv("FENGXIANG_CLICKHOUSE", f"http://ann:{password}@host:8123/db")
