@@ -43,31 +43,33 @@ def settings() -> Settings:
 
 
 _lock = threading.Lock()
-_clients: dict[str, Any] = {}
+_clients: dict[tuple[str, ...], Any] = {}
 
 
 def client() -> Any:
     """The shared read-only client. It carries no session, so threads may use it at once. Raises `StoreError`."""
-    return _client(settings().clickhouse_url(writer=False))
+    return _client(settings().clickhouse_url(writer=False), settings().reading)
 
 
 def editor() -> Any:
     """The shared client that fills what readers may change; None where there is none. Raises `StoreError`."""
     url = settings().clickhouse_editor_url()
-    return _client(url) if url else None
+    return _client(url, {}) if url else None
 
 
-def _client(url: str) -> Any:
+def _client(url: str, always: dict[str, int]) -> Any:
+    key = (url, *always)
     with _lock:
-        if url not in _clients:
+        if key not in _clients:
             with explained():
-                _clients[url] = clickhouse_connect.get_client(
+                _clients[key] = clickhouse_connect.get_client(
                     **clickhouse_arguments(url),
+                    settings=always,
                     autogenerate_session_id=False,
                     connect_timeout=3,
                     send_receive_timeout=60,
                 )
-        return _clients[url]
+        return _clients[key]
 
 
 def explain(error: Exception) -> StoreError:

@@ -137,6 +137,11 @@ class Settings(BaseSettings):
         return int(min(stream.log_days, stream.text_days or stream.log_days) * 86_400_000)
 
     @property
+    def largest_message(self) -> int:
+        """Bytes of a message at most: an analysis carries its document."""
+        return 2 * self.stream.max_message_bytes + 1_000_000
+
+    @property
     def producer_batch_bytes(self) -> int:
         """kafka-python `batch_size`. The embedded broker counts a batch as one offset: one record each there."""
         return 0 if self.embedded_kafka else 64_000
@@ -148,6 +153,11 @@ class Settings(BaseSettings):
         user = "fengxiang" if writer else "reader"
         password = secret(self.data_dir, "clickhouse-writer") if writer else self.local.reader_password
         return f"http://{user}:{quote(password)}@127.0.0.1:{self.local.clickhouse_port}/fengxiang"
+
+    @property
+    def reading(self) -> dict[str, int]:
+        """Settings of every query of the reading client: where it is the writer, for want of a reader, it can't write."""
+        return {"readonly": 2} if self.clickhouse and not self.clickhouse_reader else {}
 
     def clickhouse_editor_url(self) -> str:
         """URL of the store with the user that may fill `EDITED_TABLES`; empty where there is none."""

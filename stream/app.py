@@ -52,7 +52,6 @@ Message = TypeVar("Message", AnalysedDocument, DeadLetter)
 def create_app(settings: Settings, group: str, loop: asyncio.AbstractEventLoop) -> faust.App:
     """An app without agents: connections and limits. The embedded broker needs a tuning of its own."""
     stream = settings.stream
-    message = 2 * stream.max_message_bytes + 1_000_000  # an analysis carries its document
     embedded: dict[str, Any] = {
         "broker_session_timeout": 6.0,  # a join takes half of it there
         "broker_heartbeat_interval": 1.0,
@@ -72,8 +71,8 @@ def create_app(settings: Settings, group: str, loop: asyncio.AbstractEventLoop) 
         topic_disable_leader=True,
         topic_allow_declare=False,
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=message,
-        producer_max_request_size=message,
+        consumer_max_fetch_size=settings.largest_message,
+        producer_max_request_size=settings.largest_message,
         broker_commit_interval=1.0,
         broker_request_timeout=90.0,
         broker_max_poll_interval=3600.0,  # backpressure stops the polls while the store is away

@@ -32,6 +32,8 @@ def connect(settings: Settings, *, writer: bool, database: bool = True, **client
     arguments = clickhouse_arguments(url)
     if writer and settings.clickhouse_cluster:
         client_settings = CLUSTER_SETTINGS | client_settings
+    if not writer:
+        client_settings = settings.reading | client_settings
     if not database:
         arguments["database"] = "default"
     try:

@@ -73,7 +73,8 @@ def create_topics(servers: Sequence[str], settings: Settings, timeout: float = 3
                 ) from error
             time.sleep(0.2)
     deadline = time.monotonic() + timeout
-    configs = {} if settings.embedded_kafka else {"retention.ms": str(settings.log_milliseconds)}
+    own = {"retention.ms": str(settings.log_milliseconds), "max.message.bytes": str(settings.largest_message)}
+    configs = {} if settings.embedded_kafka else own
     try:
         while True:
             have = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}

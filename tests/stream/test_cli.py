@@ -51,6 +51,15 @@ def test_sql_only_reads_and_says_clearly_what_is_wrong(stack: Stack) -> None:
     assert stack.one("SELECT count() FROM documents") == 0
 
 
+def test_where_the_writer_reads_for_want_of_a_reader_it_cannot_write(stack: Stack) -> None:
+    stack.overrides["CLICKHOUSE_READER"] = ""
+    assert stack.cli("sql", "SELECT currentUser()", "--csv").stdout.split() == ['"currentUser()"', '"fengxiang"']
+    for statement in ("DROP TABLE documents", "SELECT 1 SETTINGS readonly = 0"):
+        done = stack.cli("sql", statement)
+        assert done.returncode == 1 and "readonly" in done.stderr.lower(), (statement, done.stdout, done.stderr)
+    assert stack.one("SELECT count() FROM documents") == 0
+
+
 def test_sql_that_fails_on_the_way_is_no_whole_result(stack: Stack) -> None:
     query = (
         "SELECT number, throwIf(number = 500000) FROM numbers(1000000) SETTINGS max_block_size = 1000, max_threads = 1"
