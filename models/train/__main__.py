@@ -112,6 +112,14 @@ def teach(base: Path, examples: list[Example], tokens: Tokens, path: Path, most:
     return dict(zip(keys.tolist(), vectors, strict=True))
 
 
+def average(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
+    """Each weight between what it was and what it became: `share` of the first. What is no fraction is as it became."""
+    return {
+        name: torch.lerp(value, before[name], share) if value.is_floating_point() else value
+        for name, value in after.items()
+    }
+
+
 def base_tokenizer(base: Path, out: Path) -> Path:
     """A folder with the base's `tokenizer.json`, made in `out` where the base has only an older form."""
     if (base / "tokenizer.json").exists():
@@ -135,6 +143,7 @@ def main() -> None:
     parser.add_argument("--polish", type=int, default=2, help="epochs of the second, with fewer weak labels")
     parser.add_argument("--minutes", type=float, default=1e9, help="ceiling of each stage; the schedule follows")
     parser.add_argument("--frozen", type=int, default=0, help="lowest layers that stay as they are")
+    parser.add_argument("--keep", type=float, default=0.0, help="share of the weights before the polish in the result")
     parser.add_argument("--rate", type=float, default=1e-4)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the weakly labelled sets")
     parser.add_argument("--without", nargs="*", default=[], metavar="SET", help="sets to leave out")
@@ -171,7 +180,10 @@ def main() -> None:
             stage.epochs, stage.rate, seed=args.seed, minutes=args.minutes, theme_weight=stage.theme_weight,
             frozen=args.frozen,
         )  # fmt: skip
+        before = {name: value.clone() for name, value in network.state_dict().items()}
         fit(network, made, tokens, plan, teacher, work)
+        if stage.name == "polish" and args.keep:
+            network.load_state_dict(average(before, network.state_dict(), args.keep))
         torch.save(network.state_dict(), work / "network.pt")
     weights = args.out / "weights"
     weights.mkdir(exist_ok=True)

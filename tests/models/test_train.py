@@ -73,6 +73,14 @@ def train(base: Path, out: Path, *more: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
+def test_the_average_lies_between_what_was_and_what_became() -> None:
+    from models.train.__main__ import average
+
+    before, after = {"w": torch.tensor([0.0, 4.0]), "n": torch.tensor(1)}, {"w": torch.ones(2), "n": torch.tensor(2)}
+    between = average(before, after, 0.25)
+    assert between["w"].tolist() == [0.75, 1.75] and int(between["n"]) == 2
+
+
 def test_one_command_gives_weights_that_read(base: Path, tmp_path: Path) -> None:
     first = train(base, tmp_path / "a")
     weights = tmp_path / "a" / "weights"
