@@ -185,8 +185,11 @@ def _code_forms(code: str) -> Iterator[str]:
         yield f"{symbol}.us"
         if symbol.isalpha() and len(symbol) < 5:
             yield from (f"{symbol}.o", f"{symbol}.n", f"nasdaq:{symbol}", f"nyse:{symbol}")
+        if symbol.isalpha() and len(symbol) > 1:  # $t$ is a formula
+            yield f"${symbol}"
     elif market == "hk":
         short = symbol.lstrip("0")
-        yield from sorted({f"{symbol}.hk", f"{short.zfill(4)}.hk", f"{short}.hk", f"hk{symbol}", f"({symbol})"})
+        yield from sorted({f"{symbol}.hk", f"{short.zfill(4)}.hk", f"{short}.hk", f"({symbol})"})
+        yield from (f"hk{symbol}", f"hk.{symbol}", f"hk:{symbol}")
     else:
-        yield symbol
+        yield from (symbol, f"{market}{symbol}")  # in sh600519 no digits stand for themselves
