@@ -8,7 +8,6 @@ Any text is accepted: empty, huge, binary, in traditional characters. What can't
 
 from __future__ import annotations
 
-import json
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ import msgspec
 import numpy as np
 
 from models.blend import Blends
-from models.encoder import REMEDY, Encoder, ModelError, weights_folder
+from models.encoder import REMEDY, Encoder, ModelError, described, weights_folder
 from models.heads import Heads, Scores
 from models.linking.context import decided, questions
 from models.linking.records import LinkResult
@@ -43,6 +42,7 @@ from models.targets import (
     first_cues,
     first_of_each,
     first_places,
+    named,
     page_of,
 )
 from models.themes import Taxonomy, built_in
@@ -105,7 +105,7 @@ class Analyser:
     ) -> Analyser:
         """From a folder of weights ("" for the shipped one). Raises `ModelError` and `ThemeError`, naming the input."""
         folder = weights_folder(path)
-        description = _description(folder)
+        description = described(folder, "model.json")
         if linker is None:
             from models.linking import Linker
 
@@ -124,7 +124,7 @@ class Analyser:
         try:
             calibration = Calibration.of(description.get("themes", {}))
             blends = Blends.of(description.get("blends", {}))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"model {folder / 'model.json'} is of another version ({error}): {REMEDY}") from error
         analyser = cls(encoder, heads, ngrams, memory, taxonomy, calibration, blends, linker, versions, clock)
         try:
@@ -243,6 +243,7 @@ class Analyser:
     def _mentions(self, reading: Reading, scores: list[Scores], tone: np.ndarray) -> tuple[Mention, ...]:
         toward = company_tones(reading)
         texts: dict[Field, str] = {"title": plain(reading.document.title), "body": plain(reading.document.body)}
+        names = {field: named(reading.links, field) for field in texts}
         several = len({link.code for link in reading.links}) > 1
         said: dict[str, Any] = {}
         mentions = []
@@ -252,7 +253,8 @@ class Analyser:
                     own = self._blends.toward(toward[link.code], reading.near[link.code])
                 else:
                     own = UNREAD * tone + (1 - UNREAD) * np.array([0.0, 1.0, 0.0])
-                said[link.code] = sentiment(with_rule(own, clause_rule(texts[link.field], link, several)))
+                rule = clause_rule(texts[link.field], link, names[link.field], several)
+                said[link.code] = sentiment(with_rule(own, rule))
             mentions.append(
                 Mention(
                     code=link.code,
@@ -279,11 +281,3 @@ def _part(kind: Callable[[Path], Part], path: Path) -> Part:
         return kind(path)
     except (OSError, ValueError, KeyError, EOFError, IndexError, BadZipFile, zlib.error) as error:
         raise ModelError(f"model {path} can't be read ({error}): {REMEDY}") from error
-
-
-def _description(folder: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"model {folder / 'model.json'} can't be read ({error}): {REMEDY}") from error
-    return dict(found)

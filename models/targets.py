@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from models.beside import beside_rule
 from models.heads import Scores
 from models.linking.records import Link
 from models.memory import NOBODY, Vote
 from models.reading import Window
-from models.records import Document, Span
-from models.sentiment_rules import matches
+from models.records import Document, Field, Span
+from models.sentiment_rules import Rule, cut_and_raised, matches
 from models.themes import Cue
 from models.tokens import Encoded, token_weights
 
@@ -109,13 +109,26 @@ def companies_in(
     return names, weights
 
 
-def clause_rule(text: str, link: Link, several: bool) -> Any:
-    """The rule that decides the clause of a mention; where several companies share a sentence, only their own part."""
+def named(links: Sequence[Link], field: Field) -> list[tuple[int, int]]:
+    """Where a field names companies, in order."""
+    return sorted((link.start, link.end) for link in links if link.field == field)
+
+
+def clause_rule(text: str, link: Link, names: Sequence[tuple[int, int]], several: bool) -> Rule | None:
+    """The rule that decides a mention: of its clause, or of its own part where several companies share the sentence."""
     stops = "。！？!?；;\n" + ("，," if several else "")
-    start = max((text.rfind(mark, max(0, link.start - 60), link.start) for mark in stops), default=-1) + 1
+    low = max(0, link.start - 60)
+    start = max((text.rfind(mark, low, link.start) for mark in stops), default=-1) + 1
     ends = [i for mark in stops if (i := text.find(mark, link.end, link.end + 80)) >= 0]
-    clause = text[max(start, link.start - 60) : min(ends, default=link.end + 80)]
-    return matches(clause)
+    start, end = max(start, low), min(ends, default=link.end + 80)
+    rule = matches(text[start:end])
+    if not several:
+        return rule
+    if cut_and_raised(text[start:end]):  # 上调甲目标价 下调乙目标价: each company has its own part
+        start = text.rfind(" ", start, link.start) + 1 or start
+        blank = text.find(" ", link.end, end)
+        rule = matches(text[start : blank if blank >= 0 else end])
+    return beside_rule(text, (link.start, link.end), names) or rule
 
 
 def page_of(document: Document, link: Link) -> int:

@@ -45,6 +45,11 @@ def test_one_praised_and_one_damned(analyser: Analyser) -> None:
     assert toward["吉比特"].score < -0.2
 
 
+def test_the_mood_of_the_wire_does_not_overrule_the_price_beside_a_name(analyser: Analyser) -> None:
+    (found,) = analyser.analyse([document(body="锂电池板块大幅下挫，恩捷股份跳水触及跌停；沧州明珠逆势封板。")])
+    assert {m.name: m.sentiment.label for m in found.mentions} == {"恩捷股份": "negative", "沧州明珠": "positive"}
+
+
 @pytest.mark.parametrize(
     ("title", "label"),
     [
@@ -208,6 +213,9 @@ def test_wrong_weights_are_named_with_the_remedy(tmp_path: Path) -> None:
         ("ngrams.npz", b""),
         ("memory.npz", (SHIPPED / "heads.npz").read_bytes()),
         ("model.json", b"{"),
+        ("model.json", b"[]"),
+        ("model.json", b'{"themes": []}'),
+        ("tokenizer.json", b"{"),
         ("model.json", b'{"themes": {"of another version": 1}}'),
         ("model.json", b'{"blends": {"news": {"deep": 1}}}'),
         ("encoder.onnx", b"\x00"),

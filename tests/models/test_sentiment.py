@@ -49,6 +49,8 @@ def test_probabilities_sum_to_one_and_agree_with_label_and_score(probabilities: 
         ("维持中性评级", "neutral"),
         ("维持买入评级", "positive"),
         ("被证监会立案调查", "negative"),
+        ("澄清二季度业绩严重不及预期、订单大幅减少的市场传言", "neutral"),
+        ("否认净利润同比下降的传闻", "neutral"),
         ("免于行政处罚", "positive"),
         ("2025年净亏损1.09亿港元 同比降73.92%", "positive"),
         ("净利润亏损6.95亿元，同比下降289%", "negative"),
@@ -78,6 +80,16 @@ def test_probabilities_sum_to_one_and_agree_with_label_and_score(probabilities: 
         ("净亏损超预期收窄", "positive"),
         ("减持计划提前终止 累计减持2%股份", "negative"),
         ("子公司亏损拖累业绩，上半年净利润2亿元，上年同期亏损1亿元", "positive"),
+        ("公司不存在因信披违规被立案调查的情况", "neutral"),
+        ("未收到证监会立案通知", "neutral"),
+        ("因未按规定披露被立案", "negative"),
+        ("市场监管总局终止对通富微电的反垄断调查", "positive"),
+        ("摘帽申请未获通过", "negative"),
+        ("不良贷款率降至0.76%", "positive"),
+        ("不良率连续三季上升", "negative"),
+        ("拟计提商誉减值15亿元", "negative"),
+        ("亏损小于预期", "positive"),
+        ("公司破产传闻不实", "neutral"),
     ],
 )
 def test_a_rule_decides_what_leaves_no_doubt(text: str, tone: str) -> None:
@@ -108,11 +120,34 @@ def test_a_rule_decides_what_leaves_no_doubt(text: str, tone: str) -> None:
         "净利润同比下降幅度有所收窄",
         "净利润同比减少幅度收窄",
         "减持计划未终止",
+        "业绩下滑超预期",
+        "光伏装机超预期回落",
+        "集采降价幅度超预期",
+        "控制权变更等传闻均为不实信息",
+        "瑞穗上调微软目标价 下调高通目标价",
+        "没有理由下调美国债务评级",
+        "股价扭转跌势",
+        "利空出尽还为时尚早",
+        "业绩利好兑现 净利大增三倍",
+        "净利下降4.9% 三季度环比增13.7%",
     ],
 )
 def test_no_rule_speaks_where_there_is_doubt(text: str) -> None:
     assert matches(text) is None
     assert title_rule(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "提前终止减持计划，已减持0.32%股份",
+        "郑晓玲减持20000股，其余董高未减持",
+        "花旗将目标价从264美元下调至228美元，维持中性评级",
+    ],
+)
+def test_what_is_told_outweighs_what_stands_beside_it(text: str) -> None:
+    rule = matches(text)
+    assert rule is not None and rule.tone == "negative"
 
 
 def test_a_mention_is_judged_by_the_figures_too() -> None:
