@@ -48,7 +48,18 @@ class Theme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class ThemeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a file of themes holds."""
 
-    themes: tuple[Theme, ...] = ()
+    themes: tuple[Theme, ...] | None = ()  # None where a user has emptied it by hand
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key given twice, of which YAML would take the last and say nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for i, key in enumerate(keys):
+            if key.value in (k.value for k in keys[:i]):
+                raise yaml.MarkedYAMLError(problem=f"{key.value!r} is given twice", problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 @dataclass(frozen=True)
@@ -81,14 +92,17 @@ def check(theme: Theme, taken: Iterable[str] = ()) -> Theme:
 def read_themes(path: Path) -> tuple[Theme, ...]:
     """Themes of a YAML file. Raises `ThemeError`, naming the file."""
     try:
-        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        themes = msgspec.convert(raw or {}, ThemeFile, strict=False).themes
+        raw: Any = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        themes = msgspec.convert(raw or {}, ThemeFile, strict=False).themes or ()
     except FileNotFoundError:
         raise ThemeError(f"themes file {path} does not exist: create it with `fengxiang themes add`") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
-        raise ThemeError(f"themes file {path} can't be read: {error}") from error
+        raise ThemeError(f"themes file {path} can't be read: {' '.join(str(error).split())}") from error
     for i, theme in enumerate(themes):
-        check(theme, (t.id for t in themes[:i]))
+        try:
+            check(theme, (t.id for t in themes[:i]))
+        except ThemeError as error:
+            raise ThemeError(f"themes file {path}: {error}") from None
     return themes
 
 

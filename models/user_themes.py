@@ -7,20 +7,18 @@ examples train a small correction on top, which belongs to one version of the we
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from models.heads import sigmoid
 from models.records import Span, ThemeScore
-from models.themes import Cue, Taxonomy, Theme, ThemeError, built_in, check, read_themes
+from models.themes import Cue, Taxonomy, Theme, ThemeError
+from models.user_themes_file import AGAIN, Correction, read_corrections, read_own, weights_path
 
-MIN_EXAMPLES = 3
 MIN_LABELLED = 8  # of each kind, to train
 Embed = Callable[[Sequence[str]], np.ndarray]
 
@@ -41,14 +39,6 @@ class Likeness:
         return cls(**values)
 
 
-@dataclass(frozen=True)
-class Correction:
-    """A trained theme: added to the logit is `weights` · embedding + `bias`."""
-
-    weights: np.ndarray
-    bias: float
-
-
 def prototypes(theme: Theme, embed: Embed) -> np.ndarray:
     """Unit embeddings of a theme's name with description, and of its examples, (m, D)."""
     return embed([f"{theme.name}：{theme.description}", *theme.examples])
@@ -60,11 +50,6 @@ def likeness(vectors: np.ndarray, texts: np.ndarray) -> np.ndarray:
     middle = texts.mean(0)
     middle = middle / max(float(np.linalg.norm(middle)), 1e-9)
     return np.asarray(0.5 * cosines.max(1) + 0.5 * (vectors @ middle))
-
-
-def weights_path(themes: Path) -> Path:
-    """Where the trained corrections of a themes file lie: beside it."""
-    return themes.with_suffix(".trained.json")
 
 
 class UserThemes:
@@ -81,16 +66,26 @@ class UserThemes:
     @classmethod
     def load(cls, path: Path, embed: Embed, like: Likeness, model: str) -> UserThemes:
         """Themes of a file with what was trained for these weights. Raises `ThemeError`."""
-        themes = read_themes(path)
-        for theme in themes:
-            check(theme, built_in().ids)
-        return cls(themes, embed, like, read_corrections(path, model))
+        own = cls(read_own(path), embed, like, read_corrections(path, model))
+        for name, texts in zip(own.taxonomy.ids, own._texts, strict=True):
+            extra = own._trained.get(name)
+            if extra and len(extra.weights) != texts.shape[1]:
+                raise ThemeError(
+                    f"{weights_path(path)}: {name!r} has {len(extra.weights)} weights for embeddings of "
+                    f"{texts.shape[1]} numbers: {AGAIN}"
+                )
+        return own
 
-    def logit(self, theme: int, vector: np.ndarray, title: Sequence[Cue] = (), lead: Sequence[Cue] = ()) -> float:
-        """The theme's score before the logistic; `vector` is a document's unit embedding."""
+    def untrained(self, theme: int, vector: np.ndarray, title: Sequence[Cue] = (), lead: Sequence[Cue] = ()) -> float:
+        """The theme's score by likeness and cues alone, before the logistic; `vector` is a unit embedding."""
         like = self._like
         logit = like.scale * (float(likeness(vector[None], self._texts[theme])[0]) - like.offset)
         logit += like.title * any(c.theme == theme for c in title) + like.lead * any(c.theme == theme for c in lead)
+        return logit
+
+    def logit(self, theme: int, vector: np.ndarray, title: Sequence[Cue] = (), lead: Sequence[Cue] = ()) -> float:
+        """The theme's score before the logistic, with what was trained; `vector` is a document's unit embedding."""
+        logit = self.untrained(theme, vector, title, lead)
         if extra := self._trained.get(self.taxonomy.ids[theme]):
             logit += float(extra.weights @ vector) + extra.bias
         return logit
@@ -120,25 +115,6 @@ class UserThemes:
         return found
 
 
-def read_corrections(path: Path, model: str) -> dict[str, Correction]:
-    """What was trained beside a themes file for this version of the weights; nothing for another version."""
-    file = weights_path(path)
-    if not file.exists():
-        return {}
-    try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
-        if stored["model"] != model:
-            return {}
-        return {
-            name: Correction(np.asarray(v["weights"], np.float32), float(v["bias"]))
-            for name, v in stored["themes"].items()
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ThemeError(
-            f"{file} can't be read ({error}): delete it and train again with `fengxiang themes train`"
-        ) from error
-
-
 def train(
     themes: UserThemes, theme: int, vectors: np.ndarray, truth: np.ndarray, *, strength: float = 0.3
 ) -> Correction:
@@ -149,7 +125,7 @@ def train(
             f"training needs at least {MIN_LABELLED} documents that have the theme and {MIN_LABELLED} that don't, "
             f"got {yes} and {no}: add some"
         )
-    base = np.array([themes.logit(theme, vector) for vector in vectors])
+    base = np.array([themes.untrained(theme, vector) for vector in vectors])  # the new one replaces an older correction
     weight = np.where(truth > 0, 0.5 / yes, 0.5 / no) * len(truth)
     w, b = np.zeros(vectors.shape[1]), 0.0
     for _ in range(800):  # plain gradient descent: convex, and small
@@ -157,34 +133,3 @@ def train(
         w -= 2.0 * (vectors.T @ gap + strength * 0.01 * w)
         b -= 2.0 * float(gap.sum())
     return Correction(w.astype(np.float32), round(b, 4))
-
-
-def save_correction(path: Path, model: str, name: str, correction: Correction) -> None:
-    """Keep a trained correction beside the themes file."""
-    file = weights_path(path)
-    stored: dict[str, Any] = {"model": model, "themes": {}}
-    if file.exists():
-        previous = json.loads(file.read_text(encoding="utf-8"))
-        if previous.get("model") == model:
-            stored = previous
-    stored["themes"][name] = {"weights": [round(float(v), 5) for v in correction.weights], "bias": correction.bias}
-    file.write_text(json.dumps(stored), encoding="utf-8")
-
-
-def add(path: Path, theme: Theme) -> None:
-    """Append a theme to a user's file, made where it is not there. Raises `ThemeError`."""
-    existing = read_themes(path) if path.exists() else ()
-    check(theme, [*built_in().ids, *(t.id for t in existing)])
-    if not theme.description.strip():
-        raise ThemeError(f"theme {theme.id!r} has no description: say in a sentence what it is about")
-    if len(set(theme.examples)) < MIN_EXAMPLES:
-        raise ThemeError(
-            f"theme {theme.id!r} has {len(set(theme.examples))} examples: give at least {MIN_EXAMPLES} different ones"
-        )
-    kept = [{k: list(v) if isinstance(v, tuple) else v for k, v in _filled(t).items()} for t in (*existing, theme)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump({"themes": kept}, allow_unicode=True, sort_keys=False), encoding="utf-8")
-
-
-def _filled(theme: Theme) -> dict[str, Any]:
-    return {name: value for name in theme.__struct_fields__ if (value := getattr(theme, name))}

@@ -6,6 +6,8 @@ Memory is bounded: documents are read, analysed and written in batches.
 
 from __future__ import annotations
 
+import codecs
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from models.themes import ThemeError
 
 BATCH_DOCUMENTS = 64
 BATCH_BYTES = 4_000_000
+NOT_UTF8 = "not UTF-8: convert it, as with `iconv -f gbk -t utf-8`"
 KINDS: dict[str, Kind] = {"wire": "wire", "news": "news", "announcement": "announcement", "report": "report"}
 
 
@@ -36,17 +39,21 @@ class Line:
 
 
 def parse(number: int, raw: bytes, now: datetime) -> Line:
-    """A line of input. Missing `title` or `body` is an empty one; `kind` and `published_at` are optional.
+    """A line of input. `title` or `body` may be missing, not both; `kind` and `published_at` are optional.
 
     A text without a time may be of any: names count that a company bore once, and companies that have left the market.
     """
     try:
-        value = msgspec.json.decode(raw.decode("utf-8", "replace").encode())
+        value = msgspec.json.decode(raw.decode())
+    except UnicodeDecodeError:
+        return Line(number, None, error=NOT_UTF8)
     except (msgspec.DecodeError, RecursionError) as error:
         return Line(number, None, error=f"not JSON: {error}")
     if not isinstance(value, dict):
         return Line(number, None, error=f"expected an object with id, title and body, got {type(value).__name__}")
     given = value.get("id")
+    if "title" not in value and "body" not in value:
+        return Line(number, given, error="no title and no body: the text belongs in fields of these names")
     texts = {}
     for key in ("title", "body"):
         text = value.get(key)
@@ -110,10 +117,12 @@ def render(line: Line, analysis: Analysis) -> dict[str, Any]:
 
 
 def batches(source: IO[bytes], now: datetime) -> Iterator[list[Line]]:
-    """Lines in batches bounded by number and by size; blank lines are skipped."""
+    """Lines in batches bounded by number and by size; blank lines are skipped, and so is the mark of UTF-8."""
     batch: list[Line] = []
     size = 0
     for number, raw in enumerate(source, 1):
+        if number == 1:
+            raw = raw.removeprefix(codecs.BOM_UTF8)
         if not raw.strip():
             continue
         batch.append(parse(number, raw, now))
@@ -131,6 +140,7 @@ def run(analyser: Analyser, source: IO[bytes], out: IO[bytes], now: datetime) ->
     for batch in batches(source, now):
         good = [line.document for line in batch if line.document]
         analyses = iter(analyser.analyse(good))
+        written = []
         for line in batch:
             if line.document:
                 value = render(line, next(analyses))
@@ -138,9 +148,22 @@ def run(analyser: Analyser, source: IO[bytes], out: IO[bytes], now: datetime) ->
                 bad += 1
                 value = {"id": line.id, "error": line.error}
                 print(f"fengxiang analyse: line {line.number}: {line.error}", file=sys.stderr)
-            out.write(msgspec.json.encode(value) + b"\n")
-        out.flush()
+            written.append(msgspec.json.encode(value) + b"\n")
+        _write(out, b"".join(written))
     return bad
+
+
+def _write(out: IO[bytes], lines: bytes) -> None:
+    from deploy.cli import UserError
+
+    try:
+        out.write(lines)
+        out.flush()
+    except BrokenPipeError:  # the reader has seen enough
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # nothing to flush into at exit
+        raise UserError(f"standard output can't be written ({error}): make room, or send it elsewhere") from error
 
 
 def command(

@@ -15,10 +15,11 @@ from deploy.cli import UserError
 from models.analyse import Analyser
 from models.encoder import ModelError
 from models.reading import plain
-from models.themes import Theme, ThemeError, built_in, read_themes
-from models.user_themes import UserThemes, add, save_correction, train
+from models.themes import Theme, ThemeError, built_in
+from models.user_themes import UserThemes, train
+from models.user_themes_file import add, read_own, remove, save_correction
 
-command = typer.Typer(no_args_is_help=True, help="List, add, test and train themes. 题材")
+command = typer.Typer(no_args_is_help=True, help="List, add, test, train and remove themes. 题材")
 Name = Annotated[str, typer.Argument(help="The theme's id. 题材标识")]
 
 
@@ -32,30 +33,28 @@ def themes_file() -> Path:
 def _own() -> tuple[Theme, ...]:
     path = themes_file()
     try:
-        return read_themes(path) if path.exists() else ()
-    except ThemeError as error:
+        return read_own(path) if path.exists() else ()
+    except (ThemeError, OSError) as error:
         raise UserError(str(error)) from error
 
 
-def _analyser() -> tuple[Analyser, UserThemes]:
+def _mine(name: str) -> tuple[Analyser, UserThemes, int]:
+    """The analyser, the user's themes, and where among them the named one is."""
     from deploy import settings
 
+    if name in built_in().ids:
+        raise UserError(f"{name!r} is built in: `test` and `train` are for your own; `fengxiang evaluate` scores it")
     chosen = settings.load().model
     try:
         analyser = Analyser.load(chosen.path, chosen.threads, chosen.device, chosen.batch_size, str(themes_file()))
     except (ModelError, ThemeError) as error:
         raise UserError(str(error)) from error
-    assert analyser.user_themes is not None
-    return analyser, analyser.user_themes
-
-
-def _index(themes: UserThemes, name: str) -> int:
-    if name in built_in().ids:
-        raise UserError(f"{name!r} is built in: `test` and `train` are for your own; `fengxiang evaluate` scores it")
+    themes = analyser.user_themes
+    assert themes is not None
     if name not in themes.taxonomy.ids:
         known = ", ".join(themes.taxonomy.ids) or "none yet"
         raise UserError(f"no theme {name!r} in {themes_file()}: there are {known}")
-    return themes.taxonomy.ids.index(name)
+    return analyser, themes, themes.taxonomy.ids.index(name)
 
 
 @command.command("list")
@@ -100,9 +99,20 @@ def add_theme(
     path = themes_file()
     try:
         add(path, theme)
-    except ThemeError as error:
+    except (ThemeError, OSError) as error:
         raise UserError(str(error)) from error
     print(f"{name} added to {path}; restart workers to use it. Try it: fengxiang themes test {name} --text '...'")
+
+
+@command.command("remove")
+def remove_theme(name: Name) -> None:
+    """Remove a theme of your own, with what was trained for it. 删除题材"""
+    path = themes_file()
+    try:
+        remove(path, name)
+    except (ThemeError, OSError) as error:
+        raise UserError(str(error)) from error
+    print(f"{name} removed from {path}; restart workers to be rid of it")
 
 
 @command.command("test")
@@ -111,8 +121,7 @@ def test_theme(
     text: Annotated[list[str] | None, typer.Option(help="A text to try; else lines on standard input. 文本")] = None,
 ) -> None:
     """Score texts by a theme of your own. 试算"""
-    analyser, themes = _analyser()
-    theme = _index(themes, name)
+    analyser, themes, theme = _mine(name)
     texts = text or [line.strip() for line in sys.stdin if line.strip()]
     for line, vector in zip(texts, analyser.embed(texts), strict=True):
         score = themes.score(theme, plain(line), "", vector)
@@ -125,10 +134,9 @@ def train_theme(
     labels: Annotated[Path, typer.Argument(help='JSONL: {"title", "body", "label": 0 or 1} a line. 标注文件')],
 ) -> None:
     """Improve a theme of your own by labelled texts. 用标注训练"""
-    analyser, themes = _analyser()
-    theme = _index(themes, name)
+    analyser, themes, theme = _mine(name)
     rows = read_labels(labels)
-    vectors = analyser.embed([f"{row['title']}\n{row['body']}".strip()[:200] for row in rows])
+    vectors = analyser.embed([_text(row)[:200] for row in rows])
     truth = np.array([row["label"] for row in rows])
     before = _right(themes, theme, rows, vectors)
     try:
@@ -136,13 +144,17 @@ def train_theme(
         save_correction(themes_file(), analyser.versions.model, name, correction)
     except (ThemeError, OSError) as error:
         raise UserError(str(error)) from error
-    _, trained = _analyser()
+    _, trained, _ = _mine(name)
     print(f"{name}: right on {before} of these {len(rows)} texts before, {_right(trained, theme, rows, vectors)} after")
 
 
 def _right(themes: UserThemes, theme: int, rows: list[dict[str, Any]], vectors: np.ndarray) -> int:
     scores = [themes.score(theme, plain(r["title"]), plain(r["body"]), v) for r, v in zip(rows, vectors, strict=True)]
     return sum((s >= themes.threshold) == bool(r["label"]) for s, r in zip(scores, rows, strict=True))
+
+
+def _text(row: dict[str, Any]) -> str:
+    return f"{row['title']}\n{row['body']}".strip()
 
 
 def read_labels(path: Path) -> list[dict[str, Any]]:
@@ -152,6 +164,7 @@ def read_labels(path: Path) -> list[dict[str, Any]]:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} can't be read: {error}") from error
     rows = []
+    first: dict[str, tuple[int, int]] = {}  # text -> its label, and the line that gave it
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -164,4 +177,10 @@ def read_labels(path: Path) -> list[dict[str, Any]]:
         if label not in (0, 1) or not any(text.values()):
             raise UserError(f"{path}, line {number}: label must be 0 or 1, and title or body must not be empty")
         rows.append(text | {"label": int(label)})
+        given, earlier = first.setdefault(_text(text), (int(label), number))
+        if given != label:
+            raise UserError(
+                f"{path}, line {number}: {_text(text)[:40]!r} has label {int(label)}, and {given} in line {earlier}: "
+                "keep the right one"
+            )
     return rows

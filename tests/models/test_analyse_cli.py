@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,8 +55,9 @@ def test_a_text_without_a_time_may_be_of_any(analyser: Analyser) -> None:
 
 def test_bad_lines_give_an_error_line_in_place(analyser: Analyser, capsys: pytest.CaptureFixture[str]) -> None:
     found, bad = through(
-        analyser, b"nonsense", {"id": 7}, [1], {"id": "b", "title": 5}, {"id": "c", "kind": "poem"},
-        {"id": "d", "published_at": "yesterday"}, {"id": None, "title": None, "body": "正文"}, b'"' + b"[" * 5000,
+        analyser, b"nonsense", {"id": 7, "title": ""}, [1], {"id": "b", "title": 5},
+        {"id": "c", "title": "", "kind": "poem"}, {"id": "d", "title": "", "published_at": "yesterday"},
+        {"id": None, "title": None, "body": "正文"}, b'"' + b"[" * 5000,
     )  # fmt: skip
     assert bad == 6
     assert [line["id"] for line in found] == [None, 7, None, "b", "c", "d", None, None]
@@ -65,9 +67,34 @@ def test_bad_lines_give_an_error_line_in_place(analyser: Analyser, capsys: pytes
 
 
 def test_binary_and_surrogates_do_not_stop_the_rest(analyser: Analyser) -> None:
-    found, bad = through(analyser, b'{"id": 1, "title": "\xff\xfe"}', b'{"id": 2, "title": "\\ud800"}', {"id": 3})
-    assert len(found) == 3 and found[2]["id"] == 3
+    last = {"id": 3, "title": ""}
+    found, bad = through(analyser, b'{"id": 1, "title": "\xff\xfe"}', b'{"id": 2, "title": "\\ud800"}', last)
+    assert len(found) == 3 and found[2]["id"] == 3 and "error" not in found[2]
     assert bad == sum("error" in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{"id": "1", "title": "芒果超媒：一季度净利润同比增长35%", "body": ""}'.encode("gbk"), "iconv -f gbk"),
+        ('{"id": "1", "title": "芒果超媒：一季度净利润同比增长35%"}'.encode("utf-16"), "not UTF-8"),
+        ({"id": "1", "headline": "芒果超媒：一季度净利润同比增长35%", "content": ""}, "no title and no body"),
+        ({}, "no title and no body"),
+    ],
+)
+def test_what_was_not_read_is_not_called_neutral(
+    analyser: Analyser, capsys: pytest.CaptureFixture[str], line: Any, says: str
+) -> None:
+    found, bad = through(analyser, {"id": 0, "body": "\ufffd"}, line, {"id": 2, "title": ""})
+    assert ["error" in one for one in found] == [False, True, False] and bad == 1
+    assert set(found[1]) == {"id", "error"} and says in found[1]["error"]
+    assert f"line 2: {found[1]['error']}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("first", [b"", b"\n"])
+def test_the_mark_of_utf8_before_the_first_line_is_no_text(first: bytes) -> None:
+    (batch,) = batches(io.BytesIO(b"\xef\xbb\xbf" + first + '{"id": 1, "title": "游戏"}\n'.encode()), NOW)
+    assert [(line.id, line.error) for line in batch] == [(1, "")]
 
 
 def test_order_is_kept_over_batches(analyser: Analyser) -> None:
@@ -83,7 +110,7 @@ def test_batches_are_bounded_and_blank_lines_are_skipped() -> None:
 
 
 def test_a_time_without_a_zone_is_taken_as_utc() -> None:
-    line = parse(1, b'{"id": 1, "published_at": "2020-05-01T10:00:00"}', NOW)
+    line = parse(1, b'{"id": 1, "title": "", "published_at": "2020-05-01T10:00:00"}', NOW)
     assert line.document is not None
     assert line.document.published_at == datetime(2020, 5, 1, 10, tzinfo=UTC)
 
@@ -110,3 +137,13 @@ def test_wrong_weights_are_one_line_with_the_remedy() -> None:
     )  # fmt: skip
     assert done.returncode == 1
     assert b"/no/such/model" in done.stderr and b"Traceback" not in done.stderr
+
+
+def test_output_that_cannot_be_written_is_one_line() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "deploy.cli", "analyse", "--threads", "1"],
+            input=b'{"id": 1, "title": ""}\n', stdout=full, stderr=subprocess.PIPE, timeout=120, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"fengxiang: standard output") and done.stderr.count(b"\n") == 1

@@ -129,6 +129,12 @@ def test_broken_weights_are_named(tmp_path: Path) -> None:
         Encoder(tmp_path)
 
 
+def test_a_tokenizer_that_was_cut_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_bytes((SHIPPED / "tokenizer.json").read_bytes()[:1000])
+    with pytest.raises(ModelError, match=r"tokenizer\.json can't be read"):
+        Encoder(tmp_path)
+
+
 def test_cuda_without_cuda_says_what_to_do() -> None:
     import onnxruntime
 

@@ -104,13 +104,22 @@ def test_no_themes_find_nothing() -> None:
         ("themes: [{id: ab, name: 甲, colour: red}]", "colour"),
         ("themes: [{id: ab", "can't be read"),
         ("themes: [{id: ab, name: 甲, cues: ['']}]", "empty"),
+        ("themes: [{id: ab, name: 甲}]\nthemes: [{id: cd, name: 乙}]", "'themes' is given twice.*line 2"),
+        ("themes: [{id: ab, name: 甲, name: 乙}]", "'name' is given twice"),
     ],
 )
 def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path: Path, content: str, says: str) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(ThemeError, match=says):
+    with pytest.raises(ThemeError, match=f"{path}.*{says}"):
         read_themes(path)
+
+
+@pytest.mark.parametrize("content", ["", "themes:", "themes: []"])
+def test_a_file_emptied_by_hand_holds_none(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(content, encoding="utf-8")
+    assert read_themes(path) == ()
 
 
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from deploy import settings
 from deploy.cli import UserError, app, themes
 from deploy.cli.model import with_path
+from deploy.settings import SettingsError
 from models.encoder import SHIPPED
 
 Run = Callable[..., Any]
@@ -73,12 +74,47 @@ def test_a_theme_is_tested_on_text_as_documents_are_read(run: Run) -> None:
         (("test", "low_altitude", "--text", "x"), "themes add"),
         (("add", "game", "--name", "甲", "--description", "乙", "--example", "1"), "exists already"),
         ((*ADD[:-4],), "at least 3"),
+        (("test", "game", "--text", "x"), "built in"),
+        (("remove", "game"), "built in"),
+        (("remove", "low_altitude"), "there are none yet"),
     ],
 )
 def test_wrong_use_is_one_line_with_the_remedy(run: Run, arguments: tuple[str, ...], says: str) -> None:
     done = run(*arguments)
     assert isinstance(done.exception, UserError)
     assert says in str(done.exception)
+
+
+def test_a_removed_theme_may_be_added_again(run: Run) -> None:
+    run(*ADD)
+    assert "removed" in run("remove", "low_altitude").output
+    assert "low_altitude" not in run("list").output
+    assert "there are none yet" in str(run("test", "low_altitude", "--text", "x").exception)
+    assert run(*ADD).exit_code == 0
+
+
+def test_a_built_in_id_written_by_hand_is_not_listed_as_own(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "var" / "themes.yaml"
+    path.parent.mkdir()
+    path.write_text("themes: [{id: game, name: 甲}]", encoding="utf-8")
+    done = run("list")
+    assert isinstance(done.exception, UserError) and "themes.yaml" in str(done.exception)
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FENGXIANG_MODEL__THEMES", str(tmp_path / "file" / "mine.yaml"))
+    done = run(*ADD)
+    assert isinstance(done.exception, UserError)
+    assert "mine.yaml can't be written" in str(done.exception) and "FENGXIANG_MODEL__THEMES" in str(done.exception)
+
+
+def test_labels_that_contradict_name_the_text(run: Run, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.jsonl"
+    rows = [{"title": "无人机", "label": 1}, {"title": "白酒", "label": 0}, {"body": "无人机", "label": 0}]
+    labels.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    with pytest.raises(UserError, match="line 3: '无人机' has label 0, and 1 in line 1"):
+        themes.read_labels(labels)
 
 
 @pytest.mark.parametrize("content", ["{", '{"title": "a"}', '{"title": "a", "label": 2}', '{"label": 1}', "[]"])
@@ -109,15 +145,95 @@ def test_a_checkpoint_without_heads_says_how_to_train_them(run: Run, tmp_path: P
     (tmp_path / "bert" / "config.json").write_text("{}")
     done = run("use", str(tmp_path / "bert"), verb="model")
     assert isinstance(done.exception, UserError) and "models.train" in str(done.exception)
-    assert "not a folder" in str(run("use", "bert-base-chinese", verb="model").exception)
+    for name in ("bert-base-chinese", "hfl/rbt3"):
+        said = str(run("use", name, verb="model").exception)
+        assert "not a folder" in said and "models.train --base FOLDER" in said
+    assert "models.train" not in str(run("use", "/no/such/weights", verb="model").exception)
     assert not Path("fengxiang.toml").exists()
 
 
 @pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.json", '{"hidden_size": 3'),
+        ("config.json", "[]"),
+        ("model.json", "[]"),
+        ("model.json", "{}"),
+        ("model.json", '{"themes": {}}'),
+        ("tokenizer.json", "{"),
+    ],
+)
+def test_damaged_weights_are_neither_used_nor_a_traceback(run: Run, tmp_path: Path, file: str, content: str) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    for path in SHIPPED.iterdir():
+        (weights / path.name).symlink_to(path)
+    (weights / file).unlink()
+    (weights / file).write_text(content)
+    done = run("use", str(weights), verb="model")
+    assert isinstance(done.exception, UserError) and f"{file} can't be read" in str(done.exception)
+    assert not Path("fengxiang.toml").exists()
+    Path("fengxiang.toml").write_text(f"[model]\npath = {json.dumps(str(weights))}\n")
+    shown = run("show", verb="model")
+    assert shown.exit_code == 0 or isinstance(shown.exception, UserError)
+
+
+def test_where_the_environment_wins_it_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FENGXIANG_MODEL__PATH", "elsewhere")
+    assert "the environment has 'elsewhere', and wins" in run("use", "", verb="model").output
+    monkeypatch.delenv("FENGXIANG_MODEL__PATH")
+    assert "wins" not in run("use", "", verb="model").output
+
+
+def test_a_settings_file_that_is_wrong_or_cannot_be_written_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, says in (
+        ("[model", "fengxiang.toml is not valid TOML"),
+        ("\ufeff[model]\n", "fengxiang.toml is not valid TOML"),
+        ("nonsense = 1\n", "nonsense in fengxiang.toml: unknown key"),
+        ("[[model]]\n", "model in fengxiang.toml"),
+        ('model.path = "x"\n', "can't be set in fengxiang.toml"),
+    ):
+        Path("fengxiang.toml").write_text(text, encoding="utf-8")
+        done = run("use", "", verb="model")
+        assert isinstance(done.exception, SettingsError) and says in str(done.exception)
+        assert Path("fengxiang.toml").read_text(encoding="utf-8") == text
+    monkeypatch.setenv("FENGXIANG_CONFIG", "no/where.toml")
+    assert "no/where.toml can't be written" in str(run("use", "", verb="model").exception)
+
+
+@pytest.mark.parametrize(
     "before",
-    ["", "[model]\n", '[model]\npath = "old"\nthreads = 2\n[local]\nkafka_port = 1\n', "[local]\nkafka_port = 1\n"],
+    [
+        "",
+        "[model]\n",
+        "[model]",
+        '[model]\npath = "old"\nthreads = 2\n[local]\nkafka_port = 1\n',
+        "[local]\nkafka_port = 1\n",
+        '[ model ]  # ours\n  path = "old"\n  [local]\nkafka_port = 1\n',
+        '[model]\r\nthreads = 2\r\npath = "old"\r\n\r\n[local]\r\nkafka_port = 1\r\n',
+        "[local]\r\nkafka_port = 1\r\n",
+    ],
 )
 def test_the_rest_of_the_settings_file_stays(before: str) -> None:
     expected = tomllib.loads(before)
     expected["model"] = expected.get("model", {}) | {"path": "新/目录"}
-    assert tomllib.loads(with_path(before, "新/目录")) == expected
+    after = with_path(before, "新/目录", "f")
+    assert tomllib.loads(after) == expected
+    assert {line for line in before.splitlines(keepends=True) if "old" not in line and line != "[model]"} <= {
+        *after.splitlines(keepends=True)
+    }
+    assert "\r\n" not in before or "\n" not in after.replace("\r\n", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'model.path = "x"\n',
+        'model = {path = "x"}\n',
+        '[model]\n"path" = "x"\n',
+        '[ingest]\ninbox = """\n[model]\n"""\n',
+    ],
+)
+def test_a_settings_file_written_otherwise_is_left_to_its_owner(text: str) -> None:
+    with pytest.raises(SettingsError):
+        with_path(text, "other", "f")

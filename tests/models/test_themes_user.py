@@ -9,7 +9,8 @@ import pytest
 
 from models.analyse import Analyser
 from models.themes import Theme, ThemeError, built_in, read_themes
-from models.user_themes import Likeness, UserThemes, add, read_corrections, save_correction, train, weights_path
+from models.user_themes import Likeness, UserThemes, train
+from models.user_themes_file import Correction, add, read_corrections, remove, save_correction, weights_path
 
 LOW_ALTITUDE = Theme(
     id="low_altitude",
@@ -73,6 +74,8 @@ def test_training_improves_it_and_belongs_to_one_version(analyser: Analyser, tmp
     assert ((scores > 0) == truth).sum() >= ((before > 0) == truth).sum()
     assert scores[truth == 1].mean() - scores[truth == 0].mean() > before[truth == 1].mean() - before[truth == 0].mean()
     assert read_corrections(path, "v2") == {}
+    again = train(better, 0, vectors, truth)  # begins anew, not on top of the first
+    assert np.array_equal(again.weights, correction.weights) and again.bias == correction.bias
 
 
 def test_the_analyser_gives_it_beside_the_built_in_ones(analyser: Analyser, tmp_path: Path) -> None:
@@ -96,10 +99,11 @@ def test_the_analyser_gives_it_beside_the_built_in_ones(analyser: Analyser, tmp_
     ("change", "says"),
     [
         ({"id": "Low Altitude"}, "small letters"),
-        ({"id": "game"}, "exists already"),
+        ({"id": "game"}, "exists already, built in"),
         ({"name": ""}, "no name"),
         ({"description": " "}, "no description"),
         ({"examples": ("一句", "一句", "两句")}, "at least 3"),
+        ({"examples": ("一句", " 一 句", "一句　")}, "has 1 examples"),
         ({"basket": ("300413",)}, "security code"),
     ],
 )
@@ -130,15 +134,57 @@ def test_too_few_labels_are_refused(analyser: Analyser, tmp_path: Path) -> None:
         train(themes, 0, analyser.embed(ABOUT[:3]), np.array([1, 1, 0]))
 
 
-def test_a_broken_file_of_corrections_says_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["{", "[]", '{"model": "v", "themes": []}', '{"model": "w", "themes": []}'])
+def test_a_broken_file_of_corrections_says_what_to_do(tmp_path: Path, content: str) -> None:
     path = tmp_path / "mine.yaml"
-    weights_path(path).write_text("{", encoding="utf-8")
-    with pytest.raises(ThemeError, match="delete it"):
+    weights_path(path).write_text(content, encoding="utf-8")
+    with pytest.raises(ThemeError, match=f"{weights_path(path)}.*delete it"):
         read_corrections(path, "v")
+    with pytest.raises(ThemeError, match="delete it"):
+        save_correction(path, "v", "low_altitude", Correction(np.zeros(3), 0.0))
+
+
+def test_a_correction_of_another_length_says_what_to_do(analyser: Analyser, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    add(path, LOW_ALTITUDE)
+    save_correction(path, "v", "low_altitude", Correction(np.zeros(3), 0.0))
+    with pytest.raises(ThemeError, match=f"{weights_path(path)}.*3 weights.*delete it"):
+        UserThemes.load(path, analyser.embed, Likeness(), "v")
+
+
+def test_a_removed_theme_takes_its_correction_along(tmp_path: Path) -> None:
+    import msgspec
+
+    path = tmp_path / "mine.yaml"
+    for name in ("low_altitude", "second"):
+        add(path, msgspec.structs.replace(LOW_ALTITUDE, id=name))
+        save_correction(path, "v", name, Correction(np.zeros(3), 1.0))
+    remove(path, "low_altitude")
+    assert [t.id for t in read_themes(path)] == ["second"] and list(read_corrections(path, "v")) == ["second"]
+    path.write_text("themes:", encoding="utf-8")  # by hand: what was trained for it stays, unused
+    add(path, msgspec.structs.replace(LOW_ALTITUDE, id="second"))
+    assert read_corrections(path, "v") == {}
+    remove(path, "second")
+    assert read_themes(path) == ()
+
+
+def test_themes_are_put_in_place_whole(tmp_path: Path) -> None:
+    import msgspec
+
+    path, link = tmp_path / "mine.yaml", tmp_path / "link.yaml"
+    link.symlink_to(path)
+    add(link, LOW_ALTITUDE)
+    path.chmod(0o640)
+    inode = path.stat().st_ino
+    with path.open(encoding="utf-8") as reader:
+        add(link, msgspec.structs.replace(LOW_ALTITUDE, id="second"))
+        assert "second" not in reader.read()  # who had it open reads the old one to its end
+    assert link.is_symlink() and path.stat().st_mode & 0o777 == 0o640 and path.stat().st_ino != inode
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["link.yaml", "mine.yaml"]
 
 
 def test_a_users_theme_may_not_shadow_a_built_in_one(analyser: Analyser, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(f"themes: [{{id: {built_in().ids[0]}, name: 甲}}]", encoding="utf-8")
-    with pytest.raises(ThemeError, match="exists already"):
+    with pytest.raises(ThemeError, match=f"{path}.*exists already, built in"):
         UserThemes.load(path, analyser.embed, Likeness(), "v")
