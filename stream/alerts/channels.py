@@ -66,11 +66,16 @@ def check(address: str) -> str:
         raise RuleError("a channel's address looks like https://…, dingtalk://…, mailto://…; docs/alerts.md lists them")
     if kind in REFUSED:
         raise RuleError(f"{kind}:// would act on this machine and is refused; choose another channel")
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        problem = "its host can't be read: write a name, a number, or an IPv6 address in brackets as in https://[::1]/…"
+        raise RuleError(f"this is no {kind}:// address, as {problem}") from None
     if kind in WEBHOOKS:
-        if not urlsplit(address).hostname:
+        if not parts.hostname:
             raise RuleError(f"the {kind} address names no host")
         return address
-    options = {name.lower().lstrip("+-:") for name in parse_qs(urlsplit(address).query, keep_blank_values=True)}
+    options = {name.lower().lstrip("+-:") for name in parse_qs(parts.query, keep_blank_values=True)}
     if named := sorted(options & FILES):
         raise RuleError(f"the option {named[0]} would read a file of this machine and is refused; leave it out")
     from apprise import Apprise

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from stream.alerts.expressions import expression
 from stream.alerts.items import Item, Named
-from stream.alerts.rules import Condition, Rule, codes, expression
+from stream.alerts.rules import Condition, Rule, codes
 
 Key = tuple[str, str]
 

@@ -9,17 +9,20 @@ Everything that a condition names must hold; where it names several values, one 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import msgspec
-import re2
 from msgspec import Meta, Struct, field
 
 from models.records import Kind, Tone
+from stream.alerts.expressions import expression
 from stream.alerts.text import RuleError, Source, convert
+
+if TYPE_CHECKING:
+    from models.themes import Theme
 
 SPAN = re.compile(r"^[1-9][0-9]{0,3}[mhd]\Z")  # 30m, 2h, 7d
 Span = Annotated[str, Meta(pattern=SPAN.pattern)]
@@ -30,7 +33,6 @@ Texts = Annotated[tuple[Text, ...], Meta(max_length=500)]
 Some = Annotated[int, Meta(ge=1, le=100_000)]
 Session = Literal["pre_open", "morning", "midday", "afternoon", "after_close", "closed"]
 
-MAX_EXPRESSION = 500  # characters
 MAX_CONDITIONS = 200
 LONGEST_WINDOW = 16 * 86400  # seconds; a watch rests as long as its window, and the ledger knows no longer of it
 SECURITY = re.compile(r"[0-9A-Z.]{1,8}\.(SZ|SH|BJ|HK|US)")
@@ -167,10 +169,8 @@ WATCHES: dict[str, type[Struct]] = {
     "trouble": Trouble,
 }
 COUNTED = ("burst", "count", "tone_turn")  # the watches that `per` belongs to
-_LISTS = (
-    "theme security basket mention_tone role section tone source kind publisher rating keyword all any during sources"
-)
-LISTS = frozenset([*_LISTS.split(), "channels", "schedule"])  # keys under which one value stands for a list of one
+_LISTS = "theme security basket mention_tone role section tone source kind publisher rating keyword all any during"
+LISTS = frozenset([*_LISTS.split(), "sources", "channels", "schedule"])  # one value stands for a list
 
 
 def seconds(span: str) -> int:
@@ -184,26 +184,28 @@ def parse(text: str, name: str = "") -> Rule:
     """The rule of a YAML text. Raises `RuleError`."""
     source = Source(text, name)
     rule = convert(source, source.value, Rule, LISTS)
-    check(rule, source)
+    check(rule, source.value, source)
     return rule
 
 
-def check(rule: Rule, source: Source, root: str = "$") -> None:
-    """Raises `RuleError` for what the types let through."""
+def check(rule: Rule, value: Mapping[str, Any], source: Source) -> None:
+    """Raises `RuleError` for what the types let through; value: what the rule was converted from."""
+    for name in WATCHES:
+        if name in value and value[name] is None:  # else it would be a rule that fires for each document
+            example = "{at_least: 3}" if name == "count" else "{}, which takes its defaults"
+            raise source.error(f"$.{name}", f"nothing stands behind it: write `{name}:` {example}")
     if len(rule.watches) > 1:
-        raise source.error(
-            f"{root}.{list(rule.watches)[1]}", f"one rule has one of {', '.join(WATCHES)}; make two rules"
-        )
-    places = list(walk(rule.when, f"{root}.when"))
+        raise source.error(f"$.{list(rule.watches)[1]}", f"one rule has one of {', '.join(WATCHES)}; make two rules")
+    places = list(walk(rule.when, "$.when"))
     if len(places) > MAX_CONDITIONS:
-        raise source.error(f"{root}.when", f"{len(places)} conditions; at most {MAX_CONDITIONS} are allowed")
+        raise source.error("$.when", f"{len(places)} conditions; at most {MAX_CONDITIONS} are allowed")
     if rule.kind == "document" and rule.when == Condition():
-        raise source.error(f"{root}.when", "empty, so every document would fire: name a theme, a security …")
+        raise source.error("$.when", "empty, so every document would fire: name a theme, a security …")
     if rule.per != "all" and rule.kind not in COUNTED:
-        raise source.error(f"{root}.per", f"belongs to {', '.join(COUNTED)}")
+        raise source.error("$.per", f"belongs to {', '.join(COUNTED)}")
     for name, watch in rule.watches.items():
         if isinstance(watch, Watch) and seconds(watch.window) > LONGEST_WINDOW:
-            raise source.error(f"{root}.{name}.window", f"{watch.window} is too long; at most 16d")
+            raise source.error(f"$.{name}.window", f"{watch.window} is too long; at most 16d")
     for path, condition in places:
         _check_condition(condition, source, path)
 
@@ -222,9 +224,19 @@ def _check_condition(condition: Condition, source: Source, path: str) -> None:
     for code in condition.security:
         if not SECURITY.fullmatch(code):
             raise source.error(f"{path}.security", f"{code!r} is no code with its market: 300413.SZ, 00700.HK, BABA.US")
-    for theme in condition.basket:
-        if not basket(theme):
-            raise source.error(f"{path}.basket", f"{theme!r} is no theme with a basket: see `fengxiang themes list`")
+    for key in ("theme", "basket"):
+        for theme in getattr(condition, key):
+            if theme not in _themes():
+                raise source.error(f"{path}.{key}", _no_theme(theme))
+            if key == "basket" and not basket(theme):
+                raise source.error(f"{path}.basket", f"{theme!r} has no basket: see `fengxiang themes list`")
+    if condition.role or condition.section:
+        from models.linking.records import Role, Section
+
+        for key, kind in (("role", Role), ("section", Section)):
+            for value in getattr(condition, key):
+                if value not in get_args(kind):
+                    raise source.error(f"{path}.{key}", f"{value!r} is not one of {', '.join(get_args(kind))}")
     if condition.regex:
         try:
             expression(condition.regex)
@@ -242,46 +254,40 @@ def _check_condition(condition: Condition, source: Source, path: str) -> None:
         raise source.error(path, "an empty condition: name a theme, a security …")
 
 
-@lru_cache(maxsize=2000)
-def expression(pattern: str) -> Any:
-    """A compiled RE2 expression: its time grows with the text alone. Raises `RuleError`."""
-    if len(pattern) > MAX_EXPRESSION:
-        raise RuleError(f"the expression has {len(pattern)} characters; at most {MAX_EXPRESSION}")
-    options = re2.Options()
-    options.log_errors, options.dot_nl, options.max_mem = False, True, 1 << 20
-    try:
-        return re2.compile(pattern, options)
-    except re2.error as error:
-        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
-        raise RuleError(
-            f"the expression {pattern!r} can't be read ({reason}); look-around and \\1 don't exist"
-        ) from None
-
-
-_own_baskets: dict[str, tuple[str, ...]] = {}
+_own_themes: dict[str, Theme] = {}
 
 
 def load_baskets(path: Path) -> None:
-    """Take the baskets of a user's themes file beside the built-in ones, and no others; no file is no error.
+    """Take a user's themes, with their baskets, beside the built-in ones, and no others; no file is no error.
 
     Raises `RuleError`, and leaves them as they were.
     """
     from models.themes import ThemeError, read_themes
 
-    global _own_baskets
+    global _own_themes
     try:
-        _own_baskets = {theme.id: theme.basket for theme in read_themes(path)} if path.exists() else {}
+        _own_themes = {theme.id: theme for theme in read_themes(path)} if path.exists() else {}
     except ThemeError as error:
         raise RuleError(str(error)) from error
 
 
 def basket(theme: str) -> tuple[str, ...]:
     """The securities of a theme's basket; empty for an unknown theme."""
+    return known.basket if (known := _themes().get(theme)) else ()
+
+
+def _themes() -> dict[str, Theme]:
     from models.themes import built_in
 
-    if theme in _own_baskets:
-        return _own_baskets[theme]
-    return next((known.basket for known in built_in().themes if known.id == theme), ())
+    return {theme.id: theme for theme in built_in().themes} | _own_themes
+
+
+def _no_theme(written: str) -> str:
+    themes = _themes()
+    ids = {name.lower(): id_ for id_, theme in themes.items() for name in (theme.english, theme.name, id_)}
+    near = get_close_matches(written.lower(), ids, 1)
+    instead = f"write {ids[near[0]]}" if near else f"there are {', '.join(themes)}"
+    return f"{written!r} is no theme: {instead}; `fengxiang themes list` shows them"
 
 
 def codes(condition: Condition) -> frozenset[str]:

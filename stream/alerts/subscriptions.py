@@ -83,13 +83,15 @@ def read(text: str, name: str = "") -> list[Subscription]:
         raise source.error("$", "a subscription has at least `name:` and `when:`; docs/alerts.md shows examples")
     if len(value) > MAX_FILE_SUBSCRIPTIONS:
         raise source.error(root, f"{len(value)} subscriptions; at most {MAX_FILE_SUBSCRIPTIONS} in one file")
-    return [_read_one(source, item, f"{root}[{number}]") for number, item in enumerate(value)]
+    found = [_read_one(source, item, f"{root}[{number}]") for number, item in enumerate(value)]
+    _apart(source, found, root)
+    return found
 
 
 def _read_one(source: Source, value: Any, root: str) -> Subscription:
     relocated = _Relocated(source, root)
     subscription = convert(relocated, value, Subscription, LISTS)
-    check(subscription, relocated)
+    check(subscription, value, relocated)
     try:
         ZoneInfo(subscription.time_zone)
     except (KeyError, ValueError, OSError):
@@ -106,6 +108,21 @@ def _read_one(source: Source, value: Any, root: str) -> Subscription:
     if not subscription.schedule:
         raise relocated.error("$.schedule", "empty; leave it out for immediate")
     return subscription
+
+
+def _apart(source: Source, found: list[Subscription], root: str) -> None:
+    """Raises `RuleError` where the store would take two of one file for versions of one."""
+    ids: set[str] = set()
+    names: dict[tuple[str, str], bool] = {}  # whether those of the owner and name have ids, by which they are apart
+    for number, one in enumerate(found):
+        owned = one.owner, one.name
+        if one.id in ids:
+            raise source.error(f"{root}[{number}].id", f"{one.id} stands in this file twice: leave one `id` out")
+        if owned in names and not (one.id and names[owned]):
+            problem = f"{one.name!r} stands in this file twice: give one another name, or leave it out"
+            raise source.error(f"{root}[{number}].name", problem)
+        ids |= {one.id} - {""}
+        names[owned] = bool(one.id)
 
 
 class _Relocated(Source):

@@ -17,6 +17,10 @@ _EXAMPLES = {  # part of a pattern -> what it is for people
     "[0-5][0-9]-": "hours such as 22:00-07:30 are expected",
     "[0-5][0-9]": "a time such as 18:00 is expected",
 }
+_QUOTED = {  # of keys whose values YAML takes for numbers; 18:00 is 1080 to it
+    "security": ", a security with its market as in 300413.SZ",
+    "digest_at": ', a time as in "18:00"',
+}
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
 
@@ -41,6 +45,7 @@ class Source:
             raise RuleError(f"{self._at(line)}: not YAML ({error.problem}); check indentation and quotes") from None
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise RuleError(f"{self._at(None)}: not YAML ({str(error).splitlines()[0]})") from None
+        self._refuse_doubled()
 
     def error(self, path: str, problem: str) -> RuleError:
         """An error at a path such as `$.when.all[0].theme`."""
@@ -64,6 +69,25 @@ class Source:
                 return line
         return line
 
+    def _refuse_doubled(self) -> None:
+        """YAML has a key once in a mapping; the reader would let the last one win without a word."""
+        nodes = [self._node]
+        while nodes:
+            node = nodes.pop()
+            if isinstance(node, yaml.SequenceNode):
+                nodes += node.value
+            elif isinstance(node, yaml.MappingNode):
+                lines: dict[str, int] = {}
+                for key, value in node.value:
+                    nodes.append(value)
+                    if not isinstance(key, yaml.ScalarNode):
+                        continue
+                    line = key.start_mark.line + 1
+                    if key.value in lines:
+                        problem = f"{key.value!r} stands in line {lines[key.value]} already: leave one of them out"
+                        raise RuleError(f"{self._at(line)}: {problem}")
+                    lines[key.value] = line
+
     def _at(self, line: int | None) -> str:
         place = f"line {line}" if line else "the text"
         return f"{self.name}, {place}" if self.name else place
@@ -81,7 +105,7 @@ def convert(source: Source, value: Any, kind: type[T], lists: frozenset[str]) ->
             raise source.error(
                 f"{path}.{unknown[1]}", f"unknown key {unknown[1]!r}; docs/alerts.md lists the keys"
             ) from None
-        raise source.error(path, _readable(problem)) from None
+        raise source.error(path, _readable(problem, path, kind)) from None
 
 
 def dump(value: Any) -> str:
@@ -112,13 +136,29 @@ def _unlisted(value: Any) -> Any:
     return value
 
 
-def _readable(problem: str) -> str:
+def _readable(problem: str, path: str, kind: type[Any]) -> str:
     missing = re.search(r"missing required field `(.+)`", problem)
     if missing:
         return f"{missing[1]!r} is missing"
     wrong = re.search(r"Expected `(.+)`, got `int`", problem)
     if wrong and "str" in wrong[1]:
-        return "text is expected, a number stands here: put it in quotes, a security with its market as in 300413.SZ"
+        keys = ["", *(key for key, _ in _STEP.findall(path) if key)]
+        return f"text is expected, a number stands here: put it in quotes{_QUOTED.get(keys[-1], '')}"
+    chosen = re.fullmatch(r"Invalid enum value (.+)", problem)
+    if chosen and (allowed := _choices(kind, path)):
+        return f"{chosen[1]} is not one of {', '.join(map(str, allowed))}"
     if "matching regex" in problem:
         return next((text for part, text in _EXAMPLES.items() if part in problem), problem)
     return problem[0].lower() + problem[1:]
+
+
+def _choices(kind: type[Any], path: str) -> tuple[Any, ...]:
+    """The values that may stand at a path of a `kind`; none where it isn't a choice."""
+    found: Any = msgspec.inspect.type_info(kind)
+    for key, _ in _STEP.findall(path):
+        for inner in getattr(found, "types", (found,)):  # of what may be left out
+            if not key:
+                found = getattr(inner, "item_type", found)
+            elif isinstance(inner, msgspec.inspect.StructType):
+                found = next((field.type for field in inner.fields if field.encode_name == key), found)
+    return found.values if isinstance(found, msgspec.inspect.LiteralType) else ()

@@ -10,8 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.alerts.expressions import expression
 from stream.alerts.ledger import PENDING_DAYS
-from stream.alerts.rules import Condition, Rule, basket, codes, expression, load_baskets, parse, seconds
+from stream.alerts.rules import WATCHES, Burst, Condition, Rule, basket, codes, load_baskets, parse, seconds
 from stream.alerts.subscriptions import Subscription, read, write
 from stream.alerts.text import RuleError
 
@@ -63,6 +64,19 @@ def test_all_that_a_subscription_can_say() -> None:
         ("when:\n  regex: '(?=a)'", "when.regex", "look-around"),
         ("when: {}", "when", "every document"),
         ("when: {basket: nonsense}", "when.basket", "themes list"),
+        ("when:\n  any:\n  - theme: [game, aicg]", "line 3, when.any[0].theme", "'aicg' is no theme: write aigc"),
+        ("when: {theme: 游戏}", "when.theme", "write game"),
+        ("when: {theme: 出版业}", "when.theme", "write publishing"),
+        ("when: {basket: Games}", "when.basket", "write game"),
+        ("when: {theme: zzz}", "when.theme", "there are aigc, "),
+        ("when: {role: subjekt}", "when.role", "'subjekt' is not one of subject, peer, "),
+        ("when: {section: nowhere}", "when.section", "not one of title, lead, body, "),
+        ("when: {tone: good}", "when.tone", "'good' is not one of negative, neutral, positive"),
+        ("when: {theme: game}\nsilent: {during: noon}", "silent.during", "'noon' is not one of after_close, "),
+        ("when: {theme: game}\nwhen: {theme: ip}", "line 2", "'when' stands in line 1 already"),
+        ("when:\n  not:\n  - theme: game\n    theme: ip", "line 4", "'theme' stands in line 3 already"),
+        ("when: {theme: game}\nburst:\n", "line 2, burst", "write `burst:` {}"),
+        ("when: {theme: game}\ncount:\n", "line 2, count", "write `count:` {at_least: 3}"),
         ("when: {theme: game}\nburst: {window: 1 hour}", "burst.window", "30m, 2h, 7d"),
         ('when: {theme: game}\nburst: {window: "1h\\n"}', "burst.window", "30m, 2h, 7d"),
         ("when: {theme: game}\nburst:\n  window: 17d", "line 3, burst.window", "17d is too long; at most 16d"),
@@ -94,6 +108,12 @@ def test_a_mistake_is_named_with_its_place_and_remedy(text: str, place: str, rem
         ('name: a\nwhen: {theme: game}\nquiet: "22:00-07:30\\n"', "hours such as 22:00-07:30"),
         ('name: a\nwhen: {theme: game}\ndigest_at: "18:00\\n"', "digest_at"),
         ("name: a\nwhen: {theme: game}\ndigest_at: noon", "a time such as 18:00"),
+        ("name: a\nwhen: {theme: game}\ndigest_at: 18:00", 'put it in quotes, a time as in "18:00"'),
+        ("name: a\nwhen: {theme: game}\nschedule: [sometimes]", "'sometimes' is not one of after_close, daily, "),
+        ("- name: a\n  when: {theme: game}\n- name: a\n  when: {theme: ip}", "line 3, [1].name: 'a' stands in"),
+        ("- {name: a, id: x, when: {theme: game}}\n- {name: a, when: {theme: ip}}", "line 2, [1].name"),
+        ("- {name: a, id: x, when: {theme: game}}\n- {name: b, id: x, when: {theme: ip}}", "line 2, [1].id"),
+        ("name: a\nwhen: {theme: game}\nburst:", "line 3, burst: nothing stands behind it"),
         ("name: a\nwhen: {theme: game}\ncooldown: 8d", "line 3, cooldown: 8d is too long; at most 7d"),
         (
             "name: a\nwhen: {theme: game}\nescalate:\n  channels: 值班\n  after: 30d",
@@ -138,6 +158,21 @@ def test_no_structure_gives_anything_but_rules_or_a_rule_error(value: object) ->
         assert str(error)
 
 
+def test_two_of_one_name_are_apart_by_owner_or_id() -> None:
+    text = "- {name: a, id: x, when: {theme: game}}\n- {name: a, id: y, when: {theme: ip}}"
+    assert len(read(text)) == len(read(text.replace("id: y", "owner: ann"))) == 2
+
+
+def test_a_watch_of_defaults_is_written_as_an_empty_mapping() -> None:
+    assert parse("when: {theme: game}\nburst: {}").burst == Burst()
+    for name in WATCHES.keys() - {"count"}:
+        assert parse(f"when: {{theme: game}}\n{name}: {{}}").kind == name
+
+
+def test_what_the_linker_says_of_a_mention_can_be_asked_for() -> None:
+    assert parse("when: {role: source_credit, section: boilerplate}").when.role == ("source_credit",)
+
+
 def test_a_hostile_expression_takes_linear_time() -> None:
     assert expression("(a+)+$").search("a" * 100_000 + "!") is None
 
@@ -163,5 +198,10 @@ def test_a_basket_of_the_user_s_own(tmp_path: Path) -> None:
     file.write_text("themes:\n- {id: mine_own, name: 我的, cues: [甲], description: d, basket: [600001.SH]}\n")
     load_baskets(file)
     assert basket("mine_own") == ("600001.SH",)
+    assert parse("when: {theme: mine_own}").when.theme == ("mine_own",)
+    with pytest.raises(RuleError, match="write mine_own"):
+        parse("when: {theme: 我的}")
     load_baskets(tmp_path / "missing.yaml")
     assert basket("mine_own") == ()
+    with pytest.raises(RuleError, match="'mine_own' is no theme"):
+        parse("when: {theme: mine_own}")

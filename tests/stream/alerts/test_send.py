@@ -207,6 +207,7 @@ def test_the_usual_channels_are_taken(address: str) -> None:
 @pytest.mark.parametrize(
     "address",
     ["", "nonsense", "dbus://", "syslog://", "https:///x", "mailto://", "https://a b",
+     "https://[::1", "https://[s3cr3t]/x", "dingtalk://[s3cr3t",
      "msteams://T/a/b/c?template=/etc/passwd", "json://host/?attach=/etc/passwd", "tgram://s3cr3t"],
 )  # fmt: skip
 def test_an_address_that_is_none_or_acts_on_the_machine_is_refused_without_showing_it(address: str) -> None:

@@ -33,6 +33,13 @@ def test_one_that_cannot_be_read_hides_no_other(stored: Client) -> None:
     assert [found.subscription.name for found in book.all()] == [ours.subscription.name]
 
 
+def test_one_whose_theme_was_removed_or_misspelt_is_read_as_it_was_stored(stored: Client) -> None:
+    book = Book(stored)
+    when = Condition(theme=("removed_since",), role=("nosuch",), section=("nowhere",))
+    (saved,) = book.save([Subscription(name="s", owner="ann", when=when)])
+    assert book.all()[0].subscription == saved.subscription
+
+
 def test_of_several_with_one_name_an_id_is_asked_for(stored: Client) -> None:
     book = Book(stored)
     first, second = book.save([of("ann"), of("bob")])
