@@ -8,7 +8,10 @@ SYSTEM_WORDS: dict[str, tuple[str, str]] = {
     "per_minute_note": ("篇/分钟", "documents a minute"),
     "dead_letters": ("死信", "Dead letters"),
     "dead_note": ("按原因与来源，最新的在前", "By reason and source, the newest first"),
-    "dead_elsewhere": ("用 fengxiang dead 查看全文与重放", "Show and replay with: fengxiang dead"),
+    "dead_elsewhere": (
+        "查看与重放：fengxiang dead list、show、replay",
+        "See and replay with: fengxiang dead list, show, replay",
+    ),
     "dead_count": ("{n} 条，{open} 条未重放", "{n}, {open} not replayed"),
     "dead_stage_ingest": ("采集", "Ingest"),
     "dead_stage_decode": ("读取", "Decode"),

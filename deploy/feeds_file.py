@@ -33,12 +33,12 @@ def with_feed(text: str, feed: FeedSettings, origin: str) -> str:
     end = "\r\n" if "\r\n" in text else "\n"
     before = text if not text or text.endswith("\n") else text + end
     new = before + (end if before.strip() else "") + end.join(lines) + end
-    return _sure(text, new, origin, [*_feeds(_parsed(text, origin)), json.loads(json.dumps(values))])
+    return _sure(text, new, origin, [*_feeds(parsed(text, origin)), json.loads(json.dumps(values))])
 
 
 def without_feed(text: str, name: str, origin: str) -> str:
     """The text without the feed of that name. Raises `SettingsError` where there is none."""
-    feeds = _feeds(_parsed(text, origin))
+    feeds = _feeds(parsed(text, origin))
     names = [str(feed.get("name") or feed.get("type")) for feed in feeds]
     if name not in names:
         raise SettingsError(f"no feed {name!r} in {origin}; there are: {', '.join(names) or 'none'}")
@@ -75,7 +75,7 @@ def write(path: Path, text: str) -> None:
 
 
 def _sure(old: str, new: str, origin: str, feeds: list[Any]) -> str:
-    was = _parsed(old, origin)
+    was = parsed(old, origin)
     try:
         now = tomllib.loads(new)
     except tomllib.TOMLDecodeError:
@@ -93,7 +93,8 @@ def _by_hand(origin: str) -> SettingsError:
     )
 
 
-def _parsed(text: str, origin: str) -> dict[str, Any]:
+def parsed(text: str, origin: str) -> dict[str, Any]:
+    """The values of a settings file's text. Raises `SettingsError`, which names the file (`origin`)."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -59,7 +59,7 @@ class StreamSettings(Section):
 class ModelSettings(Section):
     """The text models."""
 
-    path: str = ""  # empty: the shipped weights; a folder, or a Hugging Face checkpoint's name
+    path: str = ""  # empty: the shipped weights; or a folder of weights, which `python -m models.train` makes
     threads: int = Field(0, ge=0, le=256)  # 0: all processors
     device: Literal["cpu", "cuda"] = "cpu"
     batch_size: int = Field(1, ge=1, le=1024)

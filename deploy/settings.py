@@ -156,7 +156,7 @@ class Settings(BaseSettings):
 
     @property
     def reading(self) -> dict[str, int]:
-        """Settings of every query of the reading client: where it is the writer, for want of a reader, it can't write."""
+        """Settings of the reading client's queries: where it is the writer, for want of a reader, it can't write."""
         return {"readonly": 2} if self.clickhouse and not self.clickhouse_reader else {}
 
     def clickhouse_editor_url(self) -> str:

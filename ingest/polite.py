@@ -203,12 +203,7 @@ class Fetcher:
 
     @staticmethod
     def _check(url: str) -> None:
-        try:
-            parts = urlsplit(url)
-            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-        except ValueError:
-            valid = False
-        if not valid:
+        if not is_address(url):
             raise FetchError(f"{shown(url)}: not an http or https address")
 
     # ------------------------------------------------------------------ robots.txt
@@ -245,6 +240,15 @@ def shown(url: str) -> str:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.scheme else url
     except ValueError:
         return url.split("?")[0]
+
+
+def is_address(url: str) -> bool:
+    """Whether something can be asked for there."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
 
 
 def host_of(url: str) -> str:

@@ -8,7 +8,9 @@ Windows are too small to be divided: two threads on one window gain a tenth. So 
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +26,7 @@ from models.tokens import Encoded, Tokens
 SHIPPED = Path(__file__).with_name("weights")
 FILES = ("encoder.onnx", "heads.npz", "ngrams.npz", "memory.npz", "tokenizer.json", "config.json", "model.json")
 REMEDY = "make the weights again (`python -m models.train`), or leave model.path empty for the shipped ones"
+_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")  # as bert-base-chinese or hfl/rbt3
 # ONNX Runtime's errors share no base class of their own.
 _ONNX_ERRORS: tuple[type[Exception], ...] = (
     RuntimeError,
@@ -40,7 +43,14 @@ def weights_folder(path: str) -> Path:
     """The folder of weights that a setting names; empty means the shipped one. Raises `ModelError`."""
     folder = Path(path) if path else SHIPPED
     if not folder.is_dir():
-        raise ModelError(f"model {path!r} is not a folder: name one, or leave model.path empty for the shipped weights")
+        first = (
+            "; of a Hugging Face checkpoint, weights are made first with `python -m models.train --base FOLDER`"
+            if _NAME.fullmatch(path)
+            else ""
+        )
+        raise ModelError(
+            f"model {path!r} is not a folder: name one, or leave model.path empty for the shipped weights{first}"
+        )
     missing = [name for name in FILES if not (folder / name).is_file()]
     if "config.json" not in missing and "heads.npz" in missing:
         raise ModelError(
@@ -50,6 +60,19 @@ def weights_folder(path: str) -> Path:
     if missing:
         raise ModelError(f"model {folder} lacks {', '.join(missing)}: {REMEDY}")
     return folder
+
+
+def described(folder: Path, name: str, *keys: str) -> dict[str, Any]:
+    """What a JSON file of a folder of weights holds, `keys` among it. Raises `ModelError`."""
+    try:
+        found = json.loads((folder / name).read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it holds no names with values")
+        if lacking := [key for key in keys if key not in found]:
+            raise ValueError(f"it lacks {', '.join(lacking)}")
+    except (OSError, ValueError) as error:
+        raise ModelError(f"model {folder / name} can't be read ({error}): {REMEDY}") from error
+    return found
 
 
 class Encoder:
@@ -63,7 +86,10 @@ class Encoder:
     def __init__(
         self, folder: Path, *, threads: int = 0, device: Literal["cpu", "cuda"] = "cpu", batch_size: int = 1
     ) -> None:
-        self.tokens = Tokens(folder)
+        try:
+            self.tokens = Tokens(folder)
+        except Exception as error:  # the tokenizer's errors have no class of their own
+            raise ModelError(f"model {folder / 'tokenizer.json'} can't be read ({error}): {REMEDY}") from error
         self.batch_size = batch_size
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1

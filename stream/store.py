@@ -13,6 +13,7 @@ from deploy.settings import Settings, clickhouse_arguments, redact
 # Errors that the same rows would meet again: numbers of ClickHouse's ErrorCodes.cpp.
 BAD_DATA_CODES = {6, 26, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 321, 349, 407, 436}
 
+START = "start it (make run), or check FENGXIANG_CLICKHOUSE"  # the remedy where it doesn't answer
 
 # Through Distributed tables: an acknowledged insert is on its shard, and a subquery sees the rows of all shards.
 CLUSTER_SETTINGS = {"distributed_foreground_insert": 1, "distributed_product_mode": "global"}
@@ -46,7 +47,18 @@ def connect(settings: Settings, *, writer: bool, database: bool = True, **client
             settings=client_settings or None,
         )
     except Exception as error:
-        raise StoreAway(f"ClickHouse at {redact(url)} does not answer: {first_line(error)}") from error
+        raise away(url, error) from error
+
+
+def away(url: str, error: BaseException) -> StoreAway:
+    """What a connection that failed means, and what to do. The reason is the socket's, not what wraps it."""
+    where, cause = f"ClickHouse at {redact(url)}", error
+    while cause.__cause__:
+        cause = cause.__cause__
+    if cause is error:  # its own answer
+        return StoreAway(f"{where}: {first_line(error)}")
+    reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else first_line(cause, 200)
+    return StoreAway(f"{where} does not answer ({reason[:1].lower()}{reason[1:]}): {START}")
 
 
 def database_name(settings: Settings) -> str:

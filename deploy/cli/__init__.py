@@ -6,6 +6,7 @@ A verb's module defines `command`, a typer app or function; add it to `VERBS` wi
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 from typing import Annotated, Any
@@ -39,7 +40,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "model": ("deploy.cli.model", "Show and change the weights. 模型"),
     "evaluate": ("deploy.cli.evaluate", "Score the models on label sets. 评测"),
     "securities": ("deploy.cli.securities", "Show and rebuild the securities table. 证券表"),
-    "themes": ("deploy.cli.themes", "List, add, test and train themes. 题材"),
+    "themes": ("deploy.cli.themes", "List, add, test, train and remove themes. 题材"),
 }
 
 
@@ -83,15 +84,21 @@ class LazyGroup(typer.core.TyperGroup):
 app = typer.Typer(cls=LazyGroup, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 
 
-@app.callback(context_settings={"help_option_names": ["-h", "--help"]})
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-) -> None:
-    if version:
-        from importlib.metadata import version as installed
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
 
-        print(installed("fengxiang"))
+        print(version("fengxiang"))
         raise typer.Exit
+
+
+# Printed by a callback of its own: without a verb, the group's is never called.
+Version = Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)]
+
+
+@app.callback(context_settings={"help_option_names": ["-h", "--help"]})
+def _root(version: Version = False) -> None:
+    """What stands before a verb."""
 
 
 def main() -> None:
@@ -99,6 +106,7 @@ def main() -> None:
     from deploy.settings import SettingsError
 
     spare_loopback()
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # its errors are raised too, and said once
     try:
         app(prog_name="fengxiang")
     except (UserError, SettingsError) as error:

@@ -90,6 +90,8 @@ def _clickhouse(settings: Settings) -> Finding:
     import clickhouse_connect
     from clickhouse_connect.driver.exceptions import Error
 
+    from stream.store import START
+
     url = settings.clickhouse_url(writer=True)
     try:
         client = clickhouse_connect.get_client(**clickhouse_arguments(url), connect_timeout=3, send_receive_timeout=10)
@@ -97,8 +99,7 @@ def _clickhouse(settings: Settings) -> Finding:
         version, now = client.query("SELECT version(), toUnixTimestamp64Milli(now64(3)) / 1000").first_row
         tables = client.query("SELECT count() FROM system.tables WHERE database = currentDatabase()").first_row[0]
     except Error as error:
-        remedy = "start it (make run), or check FENGXIANG_CLICKHOUSE"
-        return Finding("clickhouse", False, f"{redact(url)}: {str(error).splitlines()[0]}", remedy)
+        return Finding("clickhouse", False, f"{redact(url)}: {str(error).splitlines()[0]}", START)
     skew = abs(now - asked)
     if skew > MAX_CLOCK_SKEW:
         return Finding("clickhouse", False, f"its clock is {skew:.0f} s off ours", "set both clocks by NTP")
@@ -127,8 +128,8 @@ def _model(settings: Settings) -> Finding:
     return Finding("model", "300413.SZ" in codes, detail, "the weights or the securities table are damaged: reinstall")
 
 
-def command(json_output: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
-    """Check this machine, the broker, the store and the model."""
+def command(json_output: Annotated[bool, typer.Option("--json", help="As JSON. 以 JSON 输出")] = False) -> None:
+    """Check this machine, the broker, the store and the model. 自检"""
     findings = []
     for finding in examine(load()):
         findings.append(finding)

@@ -58,7 +58,7 @@ def command(
     """Ingest files, folders or web pages. 导入文件、文件夹或网址。
 
     Known: JSONL, JSON, CSV, TSV, Parquet (each also .gz), PDF, HTML, txt, md. Rows that can't be read become dead
-    letters with the reason (`fengxiang dead`). Repeating an ingest is harmless: known documents are skipped.
+    letters with the reason (`fengxiang dead list`). Repeating an ingest is harmless: known documents are skipped.
     """
     logging.getLogger().addHandler(logging.NullHandler())  # troubles are shown with the progress
     settings = load()
@@ -238,7 +238,7 @@ def _tell(console: Console, result: dict[str, int | float | str], run: _Run) -> 
     for reason in run.reasons:
         say(f"  拒收 rejected: {reason}", markup=False, highlight=False)
     if run.rejections > len(run.reasons):
-        say(f"  … {run.rejections - len(run.reasons)} more: `fengxiang dead` lists them")
+        say(f"  … {run.rejections - len(run.reasons)} more: `fengxiang dead list` lists them")
     if result["pending"] or result["sent"]:
         say("未入库的文档留在发件箱，由采集进程继续处理。 The rest stays in the outbox; an ingestor goes on.")
     if run.trouble:

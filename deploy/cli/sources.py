@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from getpass import getpass
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import typer
 from pydantic import ValidationError
@@ -19,17 +18,19 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.cli import UserError
-from deploy.feeds_file import with_feed, without_feed, write
+from deploy.cli.settings_file import read_text, replace
+from deploy.feeds_file import with_feed, without_feed
 from deploy.sections import FeedSettings
 from deploy.settings import Settings, load, read, settings_file
 from ingest.entries import OutboxFull
 from ingest.feeds.base import Feed, ShapeChanged, poll
-from ingest.feeds.registry import feeds_of
+from ingest.feeds.registry import fault, feeds_of
 from ingest.outbox import Outbox
-from ingest.polite import Fetcher, FetchError
+from ingest.polite import Fetcher, FetchError, host_of
 from ingest.store import Store, StoreAway
 from models.records import Document
 from stream.records import DOCUMENTS, decode
+from stream.store import away
 
 command = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 FEEDS_VARIABLE = "FENGXIANG_INGEST__FEEDS"
@@ -100,7 +101,7 @@ def add(
         what, url = "rss", what
     given: dict[str, Any] = {
         "type": what,
-        "name": name or (_host(url) if what == "rss" else ""),
+        "name": name or (host_of(url).removeprefix("www.") if what == "rss" else ""),
         "url": url,
         "every_seconds": every,
         "securities": [code.strip() for code in securities.split(",") if code.strip()] or None,
@@ -116,9 +117,11 @@ def add(
     except ValidationError as error:
         wrong = error.errors(include_input=False)[0]
         raise UserError(f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']} (docs/sources.md has the types)") from None
+    if why := fault(config):
+        raise UserError(f"{why} (docs/sources.md)")
     new = list(feeds_of(config))
     path = settings_file()
-    text = _text(path)
+    text = read_text(path)
     settings = read() if path.exists() else Settings()
     _refuse_twice(settings, config, [feed_name for feed_name, _ in new])
     changed = with_feed(text, config, str(path))
@@ -128,7 +131,7 @@ def add(
             _show(*_try(first, config, feed))
         except UserError as error:
             raise UserError(f"{error}; nothing was written (--no-test writes it all the same)") from error
-    _write(path, changed)
+    replace(path, changed)
     print(f"已写入 written to {path}: {', '.join(feed_name for feed_name, _ in new)}; {_TAKES_EFFECT}")
     if config.token and path.stat().st_mode & 0o077:
         print(f"注意：其他用户可读 others can read the token there: chmod 600 {path}")
@@ -141,7 +144,7 @@ def remove(name: Annotated[str, typer.Argument(help="Name of a feed. 来源名")
     path = settings_file()
     if not path.exists():
         raise UserError(f"{path} does not exist: there is no feed to remove")
-    _write(path, without_feed(_text(path), name, str(path)))
+    replace(path, without_feed(read_text(path), name, str(path)))
     print(f"已移除 removed from {path}: {name}; {_TAKES_EFFECT}")
 
 
@@ -151,24 +154,6 @@ _TAKES_EFFECT = "运行中的采集进程十几秒内生效 a running ingestor t
 def _only_file() -> None:
     if os.environ.get(FEEDS_VARIABLE):
         raise UserError(f"{FEEDS_VARIABLE} holds the feeds, and the settings file's don't count: change them there")
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8") if path.exists() else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} can't be read as UTF-8 text: {error}") from error
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        write(path, text)
-    except OSError as error:
-        raise UserError(f"{path} can't be written ({error.strerror}): nothing was changed") from error
-
-
-def _host(url: str) -> str:
-    return (urlsplit(url).hostname or "").removeprefix("www.")
 
 
 def _refuse_twice(settings: Settings, config: FeedSettings, names: Sequence[str]) -> None:
@@ -206,11 +191,13 @@ def _try(name: str, config: FeedSettings, feed: Feed) -> tuple[list[Document], i
 
 
 def _health(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Latest state by source; empty where the store is away."""
+    """Latest state by source; empty where the store is away, which is told."""
     store = Store(settings)
     try:
         rows = store.query(_HEALTH, {})
-    except StoreAway:
+    except StoreAway as error:
+        why = away(settings.clickhouse_url(writer=True), error.__cause__ or error)
+        print(f"状态未知 states are not known: {why}", file=sys.stderr)
         return {}
     finally:
         store.close()

@@ -43,8 +43,8 @@ def _store(settings: Settings) -> dict[str, Any]:
     return {"store": "ok", "documents": documents, "mentions": mentions, "dead_letters": dead, "newest": newest_text}
 
 
-def command(json_output: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
-    """Show what runs and what is stored."""
+def command(json_output: Annotated[bool, typer.Option("--json", help="As JSON. 以 JSON 输出")] = False) -> None:
+    """Show what runs and what is stored. 运行状态"""
     found = gather(load())
     if json_output:
         print(json.dumps(found, ensure_ascii=False))

@@ -10,7 +10,7 @@ PATIENCE = 300.0  # seconds: each service may take its `stop_seconds` and what a
 
 
 def command() -> None:
-    """Stop what `up` started and wait until it is gone."""
+    """Stop what `up` started and wait until it is gone. 停止，并等待其结束"""
     settings = load()
     try:
         stopped = pidfile.stop(settings.data_dir, patience=PATIENCE)

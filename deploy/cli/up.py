@@ -55,12 +55,13 @@ def _formatted(name: str, line: str) -> str:
 
 
 def command(
-    sample: Annotated[bool, typer.Option(help="Load the fictional sample corpus first.")] = False,
+    sample: Annotated[bool, typer.Option(help="Load the fictional sample corpus first. 先导入虚构样例")] = False,
     input: Annotated[
-        list[Path] | None, typer.Option(help="Also ingest this file or folder (JSONL, CSV, Parquet, PDF, HTML, txt).")
+        list[Path] | None,
+        typer.Option(help="Also ingest this file or folder (JSONL, CSV, Parquet, PDF, HTML, txt). 一并导入"),
     ] = None,
 ) -> None:
-    """Start the local stack, the worker, the ingestors and the dashboard, and keep them running."""
+    """Start the local stack, the worker, the ingestors and the dashboard, and keep them running. 启动全部进程"""
     settings = load()
     for path in input or []:
         if not path.exists():

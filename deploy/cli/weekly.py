@@ -22,6 +22,7 @@ set_log_level("ERROR")  # before the pages are imported: else their caches warn 
 from dashboard import queries, weekly, weekly_pdf  # noqa: E402
 from dashboard.client import StoreError, run  # noqa: E402
 from models.trading import SHANGHAI  # noqa: E402
+from stream.store import away  # noqa: E402
 
 COLOURS = {"fx-up": "red", "fx-down": "green", "fx-flat": "dim", "": ""}
 
@@ -67,8 +68,10 @@ def _digest(week: str, language: str) -> weekly.Digest:
     except ValueError as error:
         raise UserError(str(error)) from error
     except StoreError as error:
-        remedy = {"away": "start it (make run), or check FENGXIANG_CLICKHOUSE", "unready": "run: fengxiang migrate"}
-        raise UserError(f"{error}: {remedy.get(error.kind, 'run: fengxiang doctor')}") from error
+        if error.kind == "away":
+            raise UserError(str(away(load().clickhouse_url(writer=False), error.__cause__ or error))) from error
+        remedy = "run: fengxiang migrate" if error.kind == "unready" else "run: fengxiang doctor"
+        raise UserError(f"{error}: {remedy}") from error
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -10,10 +10,12 @@ from ingest.feeds.eastmoney import plain_code
 from ingest.polite import Fetcher
 from models.records import Kind
 
+COLUMNS = ("szse", "sse", "bj", "hke")
+
 
 @dataclass(frozen=True)
 class Cninfo:
-    """column: szse, sse, bj, hke; `next` is the page's number."""
+    """column: one of COLUMNS; `next` is the page's number."""
 
     endpoint: str = "https://www.cninfo.com.cn/new/hisAnnouncement/query"
     files: str = "https://static.cninfo.com.cn/"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,7 +14,7 @@ from ingest.attachments import Attachments
 from ingest.feeds import eastmoney
 from ingest.feeds.base import Feed, Poller
 from ingest.feeds.cls import Cls
-from ingest.feeds.cninfo import Cninfo
+from ingest.feeds.cninfo import COLUMNS, Cninfo
 from ingest.feeds.rss import Rss
 from ingest.feeds.sina import Sina
 from ingest.feeds.tushare import Tushare
@@ -20,7 +22,9 @@ from ingest.feeds.wallstreetcn import Wallstreetcn
 from ingest.health import Health
 from ingest.outbox import Outbox
 from ingest.pdf import ReportReader
-from ingest.polite import Fetcher
+from ingest.polite import Fetcher, is_address, shown
+
+log = logging.getLogger(__name__)
 
 _PLAIN: dict[str, Feed] = {
     "cls": Cls(),
@@ -56,6 +60,19 @@ def feeds_of(config: FeedSettings) -> Iterator[tuple[str, Feed]]:
         yield name, replace(_PLAIN[config.type], source=name, **where)  # type: ignore[type-var]
 
 
+def fault(config: FeedSettings) -> str:
+    """Why a table of the settings can bring nothing; empty where it can. One that stands there is told and polled all
+    the same: it stops no other feed, and the vendor may know more than we do."""
+    if config.url and not is_address(config.url):
+        return f"url: {shown(config.url)!r} is not an http or https address"
+    if config.type == "eastmoney-stock":
+        odd = [code for code in config.securities if not re.fullmatch("[0-9]{6}", code)]
+        return f"securities: {', '.join(odd)}: write six digits, such as 300413" if odd else ""
+    if config.type == "cninfo" and config.column not in ("", *COLUMNS):
+        return f"column: {config.column!r} is none of {', '.join(COLUMNS)}"
+    return ""
+
+
 def pollers(settings: Settings, outbox: Outbox, health: Health) -> list[Poller]:
     """A poller for every configured feed."""
     found: list[Poller] = []
@@ -63,6 +80,8 @@ def pollers(settings: Settings, outbox: Outbox, health: Health) -> list[Poller]:
     public = Fetcher(public_only=True, max_bytes=settings.ingest.max_file_mb * 1_000_000)
     pdfs = ReportReader()
     for config in settings.ingest.feeds:
+        if wrong := fault(config):
+            log.warning("ingest.feeds %r: %s", config.name or config.type, wrong)
         for name, feed in feeds_of(config):
             attachments = Attachments(public, pdfs, outbox) if config.attachments else None
             fetch = politely[config.robots]

@@ -15,6 +15,8 @@ Task = Literal["tone", "toward", "themes"]
 SILVER = Path(own_sets.__file__).with_name("labels") / "silver.jsonl"
 GOLD = SILVER.with_name("gold.jsonl")
 FILLER = "□"
+LINKING = "linking"  # named like a set, but measured without one: `models.evaluate.linking`
+REMEDY = "--data names the folder that holds labels/, wires/ and reports/"
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,17 @@ class DataError(ValueError):
 THREE = ("negative", "neutral", "positive")
 
 
-def load(data: Path, only: Sequence[str] = ()) -> list[EvaluationSet]:
-    """Every set that the data folder allows, in the order of the report. Raises `DataError`."""
+def label_sets(data: Path) -> Path:
+    """The label sets of the data folder. Raises `DataError` where there are none."""
     folder = data / "labels"
     if not folder.is_dir():
-        raise DataError(
-            f"{data} has no labels/ folder: --data names the folder that holds labels/, wires/ and reports/"
-        )
+        raise DataError(f"{data} has no labels/ folder: {REMEDY}")
+    return folder
+
+
+def load(data: Path, only: Sequence[str] = ()) -> list[EvaluationSet]:
+    """Every set that the data folder allows, in the order of the report. Raises `DataError`."""
+    folder = label_sets(data)
     made = []
     train, dev = own_sets.silver(SILVER, data)
     if dev:
@@ -106,7 +112,8 @@ def load(data: Path, only: Sequence[str] = ()) -> list[EvaluationSet]:
         )
     unknown = set(only) - {s.name for s in made}
     if unknown:
-        raise DataError(f"no set named {', '.join(sorted(unknown))}: there are {', '.join(s.name for s in made)}")
+        known = ", ".join([*(s.name for s in made), LINKING])
+        raise DataError(f"no set named {', '.join(sorted(unknown))} in {data}; there are: {known}")
     return [s for s in made if not only or s.name in only]
 
 

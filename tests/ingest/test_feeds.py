@@ -685,6 +685,24 @@ def test_settings_make_pollers(outbox: Outbox) -> None:
     assert [poller.name for poller in made] == ["cls", "eastmoney-stock 300413", "eastmoney-stock 600519", "a"]
 
 
+@pytest.mark.parametrize(
+    ("feed", "words"),
+    [
+        ({"type": "rss", "url": "http://[::1"}, "not an http"),
+        ({"type": "eastmoney-stock", "securities": ["300413", "３００４１３"]}, "six digits"),
+        ({"type": "cninfo", "column": "nowhere"}, "none of szse"),
+    ],
+)
+def test_a_table_that_can_bring_nothing_is_told_and_stops_no_other(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture, feed: dict[str, Any], words: str
+) -> None:
+    feeds = [feed, {"type": "cls"}, {"type": "cninfo", "name": "hk", "column": "hke"}]
+    made = pollers(Settings.model_validate({"ingest": {"feeds": feeds}}), outbox, Health())
+    assert [poller.name for poller in made][-2:] == ["cls", "hk"]
+    (told,) = caplog.messages
+    assert told.startswith(f"ingest.feeds {feed['type']!r}: ") and words in told
+
+
 @pytest.mark.parametrize("feed", [{"type": "rss"}, {"type": "eastmoney-stock"}, {"type": "tushare"}])
 def test_incomplete_settings_are_named(feed: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=r"ingest\.feeds"):

@@ -76,8 +76,10 @@ def test_a_feed_is_tried_written_listed_and_removed(tmp_path: Path, server: Vend
     }
     assert stat.S_IMODE(file.stat().st_mode) == 0o600  # made here: it may hold tokens
     assert sources(tmp_path, "add", "cls", "--no-test").returncode == 0
-    listed = sources(tmp_path, "list", "--json", FENGXIANG_LOCAL__CLICKHOUSE_PORT="1").stdout
-    assert '"127.0.0.1"' in listed and '"cls"' in listed
+    listed = sources(tmp_path, "list", "--json", FENGXIANG_LOCAL__CLICKHOUSE_PORT="1")
+    assert '"127.0.0.1"' in listed.stdout and '"cls"' in listed.stdout
+    assert listed.stderr.startswith("状态未知 states are not known: ClickHouse at http://fengxiang:***@127.0.0.1:1/")
+    assert "(connection refused): start it (make run)" in listed.stderr and len(listed.stderr.splitlines()) == 1
     assert sources(tmp_path, "remove", "127.0.0.1").returncode == 0
     assert tomllib.loads(file.read_text()) == {"ingest": {"feeds": [{"type": "cls"}]}}
 
@@ -111,6 +113,11 @@ def test_comments_and_all_else_stay(tmp_path: Path) -> None:
         (["add", "cls", "--no-test"], "already: choose another --name"),
         (["add", "cls", "--name", "quick", "--no-test"], "there already, by the name 'cls'"),
         (["add", "http://127.0.0.1:1/rss"], "nothing was written (--no-test"),
+        (["add", "http://[::1", "--no-test"], "'http://[::1' is not an http or https address"),
+        (["add", "http://", "--no-test"], "is not an http or https address"),
+        (["add", "cls", "--name", "b", "--url", "https://x.invalid:99999/", "--no-test"], "is not an http"),
+        (["add", "eastmoney-stock", "--securities", "300413,abc", "--no-test"], "abc: write six digits"),
+        (["add", "cninfo", "--column", "nowhere", "--no-test"], "'nowhere' is none of szse, sse, bj, hke"),
         (["remove", "other"], "there are: desk, cls"),
     ],
 )

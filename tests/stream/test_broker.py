@@ -119,4 +119,5 @@ def test_topics_of_a_cluster_are_made_with_the_time_for_which_messages_are_kept(
     )
     broker = make_broker()
     create_topics(broker.servers, Settings(kafka=broker.servers[0], stream={"text_days": 7, "log_days": 30}))
-    assert [topic.topic_configs for topic in made] == [{"retention.ms": str(7 * 86_400_000), "max.message.bytes": "25000000"}] * 3
+    configs = {"retention.ms": str(7 * 86_400_000), "max.message.bytes": "25000000"}
+    assert [topic.topic_configs for topic in made] == [configs] * 3

@@ -90,8 +90,16 @@ def test_sql_shows_how_far_a_query_is_on_a_terminal(stack: Stack) -> None:
 
 def test_sql_says_where_the_store_should_be(stack: Stack) -> None:
     stack.overrides["CLICKHOUSE_READER"] = f"http://reader:secret@127.0.0.1:{free_port()}/x"
+    stack.overrides["CLICKHOUSE"] = f"http://fengxiang:secret@127.0.0.1:{free_port()}/x"
+    for arguments in (["sql", "SELECT 1"], ["dead", "list"], ["alerts", "list"], ["feedback", "list"]):
+        done = stack.cli(*arguments)
+        assert done.returncode == 1 and "secret" not in done.stderr
+        assert len(done.stderr.splitlines()) == 1 and "(connection refused): start it (make run)" in done.stderr
+    address, _, database = stack.server.url(writer=False, database=stack.database).rpartition("@")[2].partition("/")
+    stack.overrides["CLICKHOUSE_READER"] = f"http://reader:wrong@{address}/{database}"
     done = stack.cli("sql", "SELECT 1")
-    assert done.returncode == 1 and "does not answer" in done.stderr and "secret" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and "Authentication failed" in done.stderr
+    assert "does not answer" not in done.stderr
 
 
 def test_dead_letters_are_listed_shown_and_replayed(stack: Stack) -> None:
