@@ -23,7 +23,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, NotSupportedEr
 
 from dashboard.query import SETTINGS, Query
 from deploy.settings import Settings, clickhouse_arguments, load, redact
-from stream.queries import LIMIT_CODES
+from stream.queries import LIMIT_CODES, only_read
 
 _UNREADY = {60, 81}  # UNKNOWN_TABLE, UNKNOWN_DATABASE
 _CODE = re.compile(r"[Cc]ode:? (\d+)")
@@ -43,32 +43,34 @@ def settings() -> Settings:
 
 
 _lock = threading.Lock()
-_clients: dict[tuple[str, ...], Any] = {}
+_clients: dict[tuple[str, bool], Any] = {}
 
 
 def client() -> Any:
     """The shared read-only client. It carries no session, so threads may use it at once. Raises `StoreError`."""
-    return _client(settings().clickhouse_url(writer=False), settings().reading)
+    return _client(settings().clickhouse_url(writer=False), settings().writer_reads)
 
 
 def editor() -> Any:
     """The shared client that fills what readers may change; None where there is none. Raises `StoreError`."""
     url = settings().clickhouse_editor_url()
-    return _client(url, {}) if url else None
+    return _client(url, False) if url else None
 
 
-def _client(url: str, always: dict[str, int]) -> Any:
-    key = (url, *always)
+def _client(url: str, reads_only: bool) -> Any:
+    key = url, reads_only
     with _lock:
         if key not in _clients:
             with explained():
-                _clients[key] = clickhouse_connect.get_client(
+                made = clickhouse_connect.get_client(
                     **clickhouse_arguments(url),
-                    settings=always,
                     autogenerate_session_id=False,
                     connect_timeout=3,
                     send_receive_timeout=60,
                 )
+                if reads_only:
+                    only_read(made)
+                _clients[key] = made
         return _clients[key]
 
 

@@ -46,10 +46,10 @@ def say(key: str, **values: object) -> str:
 @lru_cache(maxsize=1)
 def _themes() -> dict[str, tuple[str, str]]:
     names: dict[str, tuple[str, str]] = {}
-    for path in (THEMES_FILE, Path(load().model.themes) if load().model.themes else None):
-        if path is None or not path.is_file():
+    for path in (THEMES_FILE, load().user_themes):
+        if not path.is_file():
             continue
-        for theme in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("themes", []):
+        for theme in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("themes") or []:
             name = str(theme.get("name", theme["id"]))
             names[str(theme["id"])] = (name, str(theme.get("english", name)))
     return names

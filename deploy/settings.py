@@ -155,9 +155,9 @@ class Settings(BaseSettings):
         return f"http://{user}:{quote(password)}@127.0.0.1:{self.local.clickhouse_port}/fengxiang"
 
     @property
-    def reading(self) -> dict[str, int]:
-        """Settings of the reading client's queries: where it is the writer, for want of a reader, it can't write."""
-        return {"readonly": 2} if self.clickhouse and not self.clickhouse_reader else {}
+    def writer_reads(self) -> bool:
+        """Whether the reading client is the writer, for want of a reader."""
+        return bool(self.clickhouse) and not self.clickhouse_reader
 
     def clickhouse_editor_url(self) -> str:
         """URL of the store with the user that may fill `EDITED_TABLES`; empty where there is none."""

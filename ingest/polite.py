@@ -237,9 +237,11 @@ def shown(url: str) -> str:
     """The address for messages: without user, password and query, which may hold a key."""
     try:
         parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.scheme else url
+        if parts.scheme and parts.netloc:
+            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     except ValueError:
-        return url.split("?")[0]
+        pass
+    return url.split("?")[0].rpartition("@")[2]  # no address at all, but its writer may have meant one
 
 
 def is_address(url: str) -> bool:

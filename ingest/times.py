@@ -17,7 +17,7 @@ _PARTS = re.compile(
     r"(?P<y>\d{4})\s*[-/.年]\s*(?P<mo>\d{1,2})\s*[-/.月]\s*(?P<d>\d{1,2})\s*日?"
     r"(?:[T\s,，]*(?P<h>\d{1,2})\s*[:：时点]\s*(?P<mi>\d{1,2})\s*分?(?:\s*[:：]?\s*(?P<s>\d{1,2})\s*秒?)?(?:[.:](?P<f>\d{1,9}))?)?\s*"
 )
-_CST = re.compile(r"\s*\bCST\b")  # RFC 2822 means America's; here it is Beijing's, as where no zone is given
+_CST = re.compile(r"\s*(?<![A-Za-z])CST\b")  # RFC 2822 means America's; here it is Beijing's, as where no zone is given
 _COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _EPOCH = {9: 1, 10: 1, 12: 1e3, 13: 1e3, 16: 1e6, 19: 1e9}  # digits -> units a second
 _FIRST, _LAST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)

@@ -51,7 +51,7 @@ RULES: tuple[Rule, ...] = (
         r"减持计划(?!.{0,4}未).{0,4}终止(?!.{0,40}减持(?!0[股%])\d)", strength=0.6,
     ),
     _rule("promise_not_to_sell", "positive", r"承诺.{0,12}不减持", r"不减持.{0,6}承诺", r"自愿延长.{0,8}锁定"),
-    _rule("sold", "negative", r"(?<![拟不无未止过])减持(?:了|约)?(?!0[股%])\d[\d.]*(?:万?股|%)"),
+    _rule("sold", "negative", r"(?<![拟不无未止过有可])减持(?:了|约)?(?!0[股%])\d[\d.]*(?:万?股|%)"),
     _rule("not_sold", "neutral", r"(?:未|没有)(?:实施)?减持|未通过.{0,12}减持|减持计划.{0,10}未实施", strength=0.6),
     _rule(
         "sale", "negative",
@@ -63,7 +63,8 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "denial", "neutral",
         rf"{_BAD_NEWS}.{{0,16}}(?:不实|不属实|系谣言|没有依据)",
-        rf"(?:否认|澄清|辟谣).{{0,30}}(?:{_BAD_NEWS}|不及预期|下降|下滑|减少|亏损)", strength=0.6,
+        rf"(?:否认|澄清|辟谣).{{0,30}}(?:{_BAD_NEWS}|(?:不及预期|下降|下滑|减少|亏损).{{0,12}}(?:传闻|传言|报道))",
+        strength=0.6,
     ),
     # The irony of expectations.
     _rule(
@@ -110,7 +111,7 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "cut", "negative",
         rf"下调(?:至|为|到).{{0,3}}(?:{_HOLD}|{_BEAR})",
-        rf"(?<![不未])(?<!不会)(?<!理由)(?:下调|调降|下修).{{0,24}}{_RATING}",
+        rf"(?<![不未])(?<!不会)(?<!没有理由)(?:下调|调降|下修).{{0,24}}{_RATING}",
         rf"{_RATING}.{{0,4}}(?:遭|被)?下调", rf"{_RATING}(?:由|从)[^，,；;。]{{1,14}}(?:下调|调低|降)至",
     ),
     _rule(
@@ -159,13 +160,6 @@ RULES: tuple[Rule, ...] = (
         "investigated", "negative",
         r"[被遭](?:证监会|公安)?(?:立案|处罚|警示|行政处罚)", r"收到.{0,12}(?:立案|警示函|监管函|处罚)",
     ),
-    # Banks' loans and what is written off.
-    _rule(
-        "impaired", "negative",
-        r"(?<![未不少])(?<!无需)(?<!同期)计提[^，,；;。]{0,16}(?:减值|跌价)(?!.{0,8}(?:充分|转回|冲回|减少))",
-    ),
-    _rule("bad_loans_down", "positive", r"不良(?:贷款)?率[^，,；;。]{0,16}(?:下降|降至|降低|下行|连降)"),
-    _rule("bad_loans_up", "negative", r"不良(?:贷款)?率[^，,；;。]{0,16}(?:上升|升至|走高|攀升)"),
     # Figures.
     _rule(
         "fell", "negative",
@@ -175,6 +169,13 @@ RULES: tuple[Rule, ...] = (
         "rose", "positive",
         rf"{_PROFIT}{_NOT_DOWN}{{0,24}}{_SAME_PERIOD}{_MUCH}(?:增长?|增加|升|上[升涨]|提升|预增){_NUMBER}",
     ),
+    # Banks' loans and what is written off, where nothing is told of the profit.
+    _rule(
+        "impaired", "negative",
+        r"(?<![未不少])(?<!无需)(?<!同期)计提[^，,；;。]{0,16}(?:减值|跌价)(?!.{0,8}(?:充分|转回|冲回|减少|同比下降))",
+    ),
+    _rule("bad_loans_down", "positive", r"不良(?:贷款)?率[^，,；;。未]{0,16}(?:下降(?!幅)|降至|降低|下行|连降)"),
+    _rule("bad_loans_up", "negative", r"不良(?:贷款)?率[^，,；;。未]{0,16}(?:上升(?!幅)|升至|走高|攀升)"),
 )  # fmt: skip
 
 _RULE = {rule.name: rule for rule in RULES}
@@ -184,7 +185,7 @@ _MACRO = re.compile(r"非农|CPI|PPI|GDP|PMI|就业|通胀|失业|初请|零售�
 # Nor is more of these better, or less worse; 好于 and 逊于 speak for themselves.
 _BURDEN = re.compile(
     r"(?:(?:亏损|跌幅|降幅|减值|裁员|成本|费用|支出|不良)(?!.{0,2}(?:收窄|缩小|减少|下降|控制|改善))"
-    r"|(?<!成本)(?<!费用)(?<!支出)(?<!亏损)(?<!减值)(?<!不良)(?<!不良率)(?:下滑|下降|降价|下跌|回落|放缓|恶化|萎缩)).{0,4}?"
+    r"|(?<!成本)(?<!费用)(?<!支出)(?<!亏损)(?<!减值)(?<!不良)(?<!不良率)(?:下滑|下降|降价|下跌|回落|放缓|恶化|萎缩)(?!.{0,4}[，,])).{0,4}?"
     rf"(?:超出?|高于|低于|不及|达到?){_EXPECTED}(?!的?(?:收窄|缩小|减少|下降))"
 )
 _TWO_LOSSES = re.compile(
@@ -197,6 +198,13 @@ _CLAUSE = re.compile(r"[^，,；;。！？\n]+[，,；;。！？\n]?")
 
 def matches(text: str) -> Rule | None:
     """The first rule that the text (a clause or a short title) meets, or None."""
+    rule = _decided(text)
+    if rule and rule.name in ("above", "below", "not_above", "not_below") and _BURDEN.search(text):
+        return _decided(_BURDEN.sub("", text))  # the rest may tell of something else
+    return rule
+
+
+def _decided(text: str) -> Rule | None:
     rule = next((rule for rule in RULES if rule.pattern.search(text)), None)
     if rule and rule.name == "cut" and _RULE["raise"].pattern.search(text):
         return None  # one up, one down
@@ -204,8 +212,6 @@ def matches(text: str) -> Rule | None:
         return _larger_or_smaller(text)
     if rule and rule.name in ("above", "below") and _MACRO.search(text):
         return None
-    if rule and rule.name in ("above", "below", "not_above", "not_below") and _BURDEN.search(text):
-        return matches(_BURDEN.sub("", text))  # the rest may tell of something else
     return rule
 
 

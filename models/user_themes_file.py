@@ -78,8 +78,8 @@ def remove(path: Path, name: str) -> None:
     existing = read_own(path) if path.exists() else ()
     if name not in (ids := [theme.id for theme in existing]):
         raise ThemeError(f"no theme {name!r} in {path}: there are {', '.join(ids) or 'none yet'}")
-    _forget(path, name)
     _write_themes(path, [theme for theme in existing if theme.id != name])
+    _forget(path, name)
 
 
 def read_corrections(path: Path, model: str) -> dict[str, Correction]:

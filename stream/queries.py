@@ -31,6 +31,13 @@ SELECT DISTINCT toUnixTimestamp(toStartOfHour(published_at)) AS hour FROM (
 """
 
 
+def only_read(client: Client) -> None:
+    """Keep a writer's client from writing. One whose user can't write anyway is left alone: a profile may refuse it."""
+    known = client.server_settings.get("readonly")
+    if known and known.value == "0":
+        client.set_client_setting("readonly", 2)
+
+
 def story(id_: str) -> str:
     """SQL: the story of a row; a document that has none is one."""
     return f"if(story_id = '', {id_}, story_id)"

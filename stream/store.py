@@ -9,11 +9,13 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, DataError, ProgrammingError
 
 from deploy.settings import Settings, clickhouse_arguments, redact
+from stream.queries import only_read
 
 # Errors that the same rows would meet again: numbers of ClickHouse's ErrorCodes.cpp.
 BAD_DATA_CODES = {6, 26, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 321, 349, 407, 436}
 
-START = "start it (make run), or check FENGXIANG_CLICKHOUSE"  # the remedy where it doesn't answer
+# The remedy where it doesn't answer.
+START = "start it (make run), or check FENGXIANG_CLICKHOUSE and FENGXIANG_CLICKHOUSE_READER"
 
 # Through Distributed tables: an acknowledged insert is on its shard, and a subquery sees the rows of all shards.
 CLUSTER_SETTINGS = {"distributed_foreground_insert": 1, "distributed_product_mode": "global"}
@@ -33,12 +35,10 @@ def connect(settings: Settings, *, writer: bool, database: bool = True, **client
     arguments = clickhouse_arguments(url)
     if writer and settings.clickhouse_cluster:
         client_settings = CLUSTER_SETTINGS | client_settings
-    if not writer:
-        client_settings = settings.reading | client_settings
     if not database:
         arguments["database"] = "default"
     try:
-        return clickhouse_connect.get_client(
+        client = clickhouse_connect.get_client(
             **arguments,
             autogenerate_session_id=False,
             connect_timeout=5,
@@ -46,6 +46,9 @@ def connect(settings: Settings, *, writer: bool, database: bool = True, **client
             query_retries=0,
             settings=client_settings or None,
         )
+        if not writer and settings.writer_reads:
+            only_read(client)
+        return client
     except Exception as error:
         raise away(url, error) from error
 

@@ -196,13 +196,19 @@ class Book:
         return self._read(sql, {"id": id_})
 
     def save(self, subscriptions: list[Subscription], by: str = "") -> list[Stored]:
-        """Store new ones, or new versions of known ones (by id, or by owner and name); a snooze stays."""
+        """Store new ones, or new versions of known ones (by id, or by owner and name, each once); a snooze stays."""
         known = self.all()
         by_id = {stored.subscription.id: stored for stored in known}
-        by_name = {(stored.subscription.owner, stored.subscription.name): stored for stored in known}
+        given = {subscription.id for subscription in subscriptions}
+        by_name = {
+            (stored.subscription.owner, stored.subscription.name): stored
+            for stored in known
+            if stored.subscription.id not in given
+        }
         saved = []
         for subscription in subscriptions:
-            before = by_id.get(subscription.id) or by_name.get((subscription.owner, subscription.name))
+            named = by_name.pop((subscription.owner, subscription.name), None)
+            before = by_id.get(subscription.id) or named
             id_ = before.subscription.id if before else subscription.id or new_id(subscription, self._clock())
             current = msgspec.structs.replace(subscription, id=id_)
             version = self._version(before)

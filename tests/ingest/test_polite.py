@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ingest.polite import MAX_RETRY_AFTER_SECONDS, USER_AGENT, Fetcher, FetchError, retry_after, wait_after
+from ingest.polite import MAX_RETRY_AFTER_SECONDS, USER_AGENT, Fetcher, FetchError, retry_after, shown, wait_after
 from tests.ingest.server import Asked, Reply, vendor
 
 
@@ -312,3 +312,16 @@ def test_waiting_grows_with_jitter_and_has_an_end() -> None:
     waits = [wait_after(n, 60) for n in range(1, 20)]
     assert all(84 <= wait <= 1800 for wait in waits) and min(waits[5:]) > 1200
     assert wait_after(1, 60, retry_after=3000) == 3000
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://ann:hunter2@host/feed?key=hunter2", "https://host/feed"),
+        ("ann:hunter2@host/feed", "host/feed"),  # its writer forgot the scheme
+        ("ann:hunter2@[h?k=1", "[h"),
+        ("nowhere", "nowhere"),
+    ],
+)
+def test_an_address_is_shown_without_what_is_secret(url: str, told: str) -> None:
+    assert shown(url) == told

@@ -65,6 +65,12 @@ UP, DOWN, FLAT = "positive", "negative", "neutral"
         # Ratings of two in one title.
         ("瑞穗上调微软目标价 下调高通、Meta目标价", {"微软": UP, "高通": DOWN, "Meta": DOWN}),
         ("花旗下调美团目标价 上调京东目标价", {"花旗": DOWN, "美团": DOWN, "京东": UP}),
+        # Not done, and no longer so.
+        ("软银称不会减持阿里巴巴和腾讯控股", {"阿里巴巴": None, "腾讯控股": None}),
+        ("基金不再增持宁德时代，比亚迪发布新车", {"宁德时代": None, "比亚迪": None}),
+        ("腾讯控股盘中涨超5%后翻绿，美团也走弱", {"腾讯控股": DOWN, "美团": DOWN}),
+        # The price is the subject's, not that of the name before the comma.
+        ("寒武纪盘中超越贵州茅台，涨超10%", {"寒武纪": None, "贵州茅台": None}),
         # A company alone is left to its clause.
         ("比亚迪涨停", {"比亚迪": None}),
     ],

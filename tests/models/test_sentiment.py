@@ -90,6 +90,7 @@ def test_probabilities_sum_to_one_and_agree_with_label_and_score(probabilities: 
         ("拟计提商誉减值15亿元", "negative"),
         ("亏损小于预期", "positive"),
         ("公司破产传闻不实", "neutral"),
+        ("以估值过高为理由下调目标价", "negative"),
     ],
 )
 def test_a_rule_decides_what_leaves_no_doubt(text: str, tone: str) -> None:
@@ -130,6 +131,9 @@ def test_a_rule_decides_what_leaves_no_doubt(text: str, tone: str) -> None:
         "利空出尽还为时尚早",
         "业绩利好兑现 净利大增三倍",
         "净利下降4.9% 三季度环比增13.7%",
+        "股东可减持25%股份",
+        "不良率未下降",
+        "计提减值准备同比下降50%",
     ],
 )
 def test_no_rule_speaks_where_there_is_doubt(text: str) -> None:
@@ -143,6 +147,8 @@ def test_no_rule_speaks_where_there_is_doubt(text: str) -> None:
         "提前终止减持计划，已减持0.32%股份",
         "郑晓玲减持20000股，其余董高未减持",
         "花旗将目标价从264美元下调至228美元，维持中性评级",
+        "净利润同比下降12%，低于市场预期",
+        "净利润同比下降10%，不良率下降至1.2%",
     ],
 )
 def test_what_is_told_outweighs_what_stands_beside_it(text: str) -> None:
@@ -153,6 +159,10 @@ def test_what_is_told_outweighs_what_stands_beside_it(text: str) -> None:
 def test_a_mention_is_judged_by_the_figures_too() -> None:
     smaller = matches("某燃气2026年度亏损约1.59亿元，上年同期亏损约19.16亿元")
     assert smaller is not None and smaller.tone == "positive"
+
+
+def test_many_burdens_and_expectations_are_read_in_a_moment() -> None:
+    assert matches("下滑aaa" * 1200 + "不及预期" * 1200) is not None
 
 
 def test_parts_that_disagree_leave_the_title_to_the_model() -> None:

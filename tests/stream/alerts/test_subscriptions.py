@@ -50,6 +50,14 @@ def test_of_several_with_one_name_an_id_is_asked_for(stored: Client) -> None:
         assert found.subscription == second.subscription
 
 
+def test_two_of_one_name_come_back_apart_by_their_ids(stored: Client) -> None:
+    book = Book(stored)
+    first = msgspec.structs.replace(of("ann"), id="x")
+    (saved,) = book.save([first])
+    book.save([saved.subscription, msgspec.structs.replace(of("ann"), id="y")])
+    assert sorted(one.subscription.id for one in book.all()) == ["x", "y"]
+
+
 def test_a_removed_one_comes_back_as_it_was(stored: Client) -> None:
     book = Book(stored)
     (saved,) = book.save([of("ann", per_hour=3)], by="ann")
