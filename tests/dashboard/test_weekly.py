@@ -113,7 +113,7 @@ def test_no_store_is_named_with_the_remedy(tmp_path: Path) -> None:
     result = fengxiang("http://reader:hidden@127.0.0.1:1/fengxiang", tmp_path, "2026-W47")
     assert result.returncode == 1 and result.stderr == (
         "fengxiang: ClickHouse at http://reader:***@127.0.0.1:1/fengxiang does not answer (connection refused): "
-        "start it (make run), or check FENGXIANG_CLICKHOUSE\n"
+        "start it (make run), or check FENGXIANG_CLICKHOUSE and FENGXIANG_CLICKHOUSE_READER\n"
     )
 
 

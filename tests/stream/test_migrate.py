@@ -79,5 +79,5 @@ def test_a_store_that_is_away_is_named_without_its_password() -> None:
         migrate(Settings(clickhouse=f"http://u:geheim@127.0.0.1:{(port := free_port())}/x"), patience=0)
     assert str(caught.value) == (
         f"ClickHouse at http://u:***@127.0.0.1:{port}/x does not answer (connection refused): "
-        "start it (make run), or check FENGXIANG_CLICKHOUSE"
+        "start it (make run), or check FENGXIANG_CLICKHOUSE and FENGXIANG_CLICKHOUSE_READER"
     )
