@@ -8,11 +8,8 @@ what the old one said, with the one feed more or less. Otherwise nothing is writ
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 import tomllib
-from pathlib import Path
 from typing import Any
 
 from deploy.sections import FeedSettings
@@ -54,24 +51,6 @@ def without_feed(text: str, name: str, origin: str) -> str:
             end -= 1
     new = "".join(lines[:start] + lines[end:])
     return _sure(text, new, origin, feeds[:number] + feeds[number + 1 :])
-
-
-def write(path: Path, text: str) -> None:
-    """Put the text in the file's place, whole or not at all; a new file is its owner's alone: it may hold tokens."""
-    path = path.resolve()  # a link stays one
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    draft = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            draft.chmod(path.stat().st_mode & 0o777)
-        draft.replace(path)
-    except BaseException:
-        draft.unlink()
-        raise
 
 
 def _sure(old: str, new: str, origin: str, feeds: list[Any]) -> str:

@@ -6,8 +6,6 @@ so it ends where that id is removed or given anew.
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import numpy as np
 import yaml
 
 from models.themes import Theme, ThemeError, built_in, check, read_themes
+from models.whole_file import write_whole
 
 MIN_EXAMPLES = 3
 AGAIN = "delete it and train again with `fengxiang themes train`"
@@ -131,19 +130,10 @@ def _filled(theme: Theme) -> dict[str, Any]:
 
 
 def _write(path: Path, text: str) -> None:
-    draft = path.resolve().with_name(f".{path.name}.new")  # beside the file itself: a link to it stays one
     try:
-        draft.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            draft.chmod(path.stat().st_mode & 0o777)
-        draft.replace(path.resolve())
+        path.resolve().parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text)
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
         raise ThemeError(
             f"{path} can't be written ({error}): make its folder writable, or name another by FENGXIANG_MODEL__THEMES"
         ) from error

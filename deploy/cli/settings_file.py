@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from deploy.cli import UserError
-from deploy.feeds_file import write
+from models.whole_file import write_whole
 
 
 def read_text(path: Path) -> str:
@@ -17,8 +17,8 @@ def read_text(path: Path) -> str:
 
 
 def replace(path: Path, text: str) -> None:
-    """Put the text in the file's place. Raises `UserError`."""
+    """Put the text in the file's place; a new file is its owner's alone: it may hold tokens. Raises `UserError`."""
     try:
-        write(path, text)
+        write_whole(path, text, 0o600)
     except OSError as error:
         raise UserError(f"{path} can't be written ({error.strerror}): nothing was changed") from error
