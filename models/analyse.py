@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -51,6 +52,7 @@ from models.user_themes import Likeness, UserThemes
 
 TITLE_SCAN = 1000  # characters of a title searched for cues
 CUE_SCAN = 60_000  # characters of a body searched for cues
+GROUP = 32  # documents that go through the models together
 UNREAD = 0.5  # share of the document's tone that a company outside every window takes
 
 Part = TypeVar("Part")
@@ -60,6 +62,18 @@ class Links(Protocol):
     """What finds companies: `models.linking.Linker`."""
 
     def link(self, title: str, body: str, *, kind: Kind, published_at: datetime | None) -> LinkResult: ...
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Documents that the encoder is reading."""
+
+    readings: list[Reading]
+    windows: list[tuple[Reading, int]]  # whose window each is, and which of its
+    targets: list[list[tuple[list[int], list[int]]]]  # of each window: tokens of each company, and of what is around it
+    states: Iterator[tuple[int, np.ndarray]]
+    linking: float  # seconds spent so far
+    reading: float
 
 
 class Analyser:
@@ -146,18 +160,21 @@ class Analyser:
 
     def analyse(self, documents: Sequence[Document]) -> list[Analysis]:
         """An analysis of each document, in order."""
-        readings, timings = self.read(documents)
-        return [self._conclude(reading, timings) for reading in readings]
+        return [self._conclude(reading, timings) for readings, timings in self.read(documents) for reading in readings]
 
-    def read(self, documents: Sequence[Document]) -> tuple[list[Reading], dict[str, float]]:
-        """Raw scores of each document, in order, and the mean seconds that a stage took of one."""
-        began = time.perf_counter()
-        readings = [self._prepare(document) for document in documents]
-        linked = time.perf_counter()
-        self._score(readings)
-        share = 1 / max(1, len(documents))
-        timings = {"link": (linked - began) * share, "read": (time.perf_counter() - linked) * share}
-        return readings, {stage: round(seconds, 6) for stage, seconds in timings.items()}
+    def read(self, documents: Sequence[Document]) -> Iterator[tuple[list[Reading], dict[str, float]]]:
+        """Raw scores of the documents, GROUP by GROUP, in order, and the mean seconds that a stage took of one.
+
+        The encoder has the next group to read while one is scored and concluded.
+        """
+        ahead: _Group | None = None
+        for at in range(0, len(documents), GROUP):
+            begun = self._begin(documents[at : at + GROUP])
+            if ahead:
+                yield self._score(ahead)
+            ahead = begun
+        if ahead:
+            yield self._score(ahead)
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Unit embeddings of short texts, (n, D): what user themes are compared by. Made plain, as documents are."""
@@ -178,7 +195,11 @@ class Analyser:
         spans += [Span("body", cue.start, cue.end) for cue in first_cues(cues["body"])] if len(body) > LONG else []
         return Reading(document, links, asked, cues, read(title, body, spans))
 
-    def _score(self, readings: Sequence[Reading]) -> None:
+    def _begin(self, documents: Sequence[Document]) -> _Group:
+        """Link the documents, give their windows to the encoder, and count n-grams while it reads."""
+        began = time.perf_counter()
+        readings = [self._prepare(document) for document in documents]
+        linked = time.perf_counter()
         flat = [(reading, i) for reading in readings for i in range(len(reading.windows))]
         encoded = self._encoder.tokens.encode([reading.windows[i].text for reading, i in flat])
         targets: list[list[tuple[list[int], list[int]]]] = []
@@ -187,19 +208,28 @@ class Analyser:
             reading.encoded.append(encoded[len(targets)])
             reading.codes.append(names)
             targets.append(weights)
-        for at, states in self._encoder.states(encoded):
-            reading, i = flat[at]
-            reading.scores[i] = self._heads.score(states, targets[at])
-        votes = self._memory.votes([reading.scores[0].embedding for reading in readings])
-        for reading, vote in zip(readings, votes, strict=True):
-            reading.vote = vote
-            if reading.asked and self.company_threshold is not None:
-                reading.links += decided(reading.asked, company_probabilities(reading), self.company_threshold)
+        states = self._encoder.states(encoded)
+        for reading in readings:
             title = plain(reading.document.title)[:TITLE]
             reading.wide = self._ngrams.score(reading.windows[0].text, title, ("themes", "news", "post"))
             for code, window, places in first_places(reading):
                 near = around(window.text, places)
                 reading.near[code] = self._ngrams.score(*near, ("toward",))["toward"]
+        return _Group(readings, flat, targets, states, linked - began, time.perf_counter() - linked)
+
+    def _score(self, group: _Group) -> tuple[list[Reading], dict[str, float]]:
+        """Heads and neighbours on what the encoder read."""
+        began = time.perf_counter()
+        for at, states in group.states:
+            reading, i = group.windows[at]
+            reading.scores[i] = self._heads.score(states, group.targets[at])
+        votes = self._memory.votes([reading.scores[0].embedding for reading in group.readings])
+        for reading, vote in zip(group.readings, votes, strict=True):
+            reading.vote = vote
+            if reading.asked and self.company_threshold is not None:
+                reading.links += decided(reading.asked, company_probabilities(reading), self.company_threshold)
+        seconds = {"link": group.linking, "read": group.reading + time.perf_counter() - began}
+        return group.readings, {stage: round(spent / len(group.readings), 6) for stage, spent in seconds.items()}
 
     def _conclude(self, reading: Reading, timings: dict[str, float]) -> Analysis:
         document = reading.document

@@ -115,13 +115,18 @@ class Encoder:
         threadpool_limits(1, user_api="blas")
 
     def states(self, windows: Sequence[Encoded]) -> Iterator[tuple[int, np.ndarray]]:
-        """(index, states (T, D) float32) of each window, batch by batch, the longest first, so that none ends alone."""
+        """(index, states (T, D) float32) of each window, batch by batch, the longest first, so that none ends alone.
+
+        Reading begins at once, and goes on while the caller does something else.
+        """
         order = sorted(range(len(windows)), key=lambda i: len(windows[i][0]), reverse=True)
         batches = [order[at : at + self.batch_size] for at in range(0, len(order), self.batch_size)]
         read = self._pool.map(lambda batch: self._run([windows[i] for i in batch]), batches)
-        for batch, hidden in zip(batches, read, strict=True):
-            for row, i in enumerate(batch):
-                yield i, hidden[row, : len(windows[i][0])]
+        return (
+            (i, hidden[row, : len(windows[i][0])])
+            for batch, hidden in zip(batches, read, strict=True)
+            for row, i in enumerate(batch)
+        )
 
     def _run(self, windows: Sequence[Encoded]) -> np.ndarray:
         """States (B, T, D) of a batch, padded to its longest window."""

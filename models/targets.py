@@ -66,8 +66,9 @@ def first_places(reading: Reading) -> Iterator[tuple[str, Window, list[tuple[int
     seen: set[str] = set()
     for window, names in zip(reading.windows, reading.codes, strict=True):
         for name in names:
-            if name not in seen and (spans := [Span(k.field, k.start, k.end) for k in reading.links if k.code == name]):
+            if name not in seen:
                 seen.add(name)
+                spans = [Span(k.field, k.start, k.end) for k in (*reading.links, *reading.asked) if k.code == name]
                 yield name, window, [place for span in spans if (place := window.locate(span))]
 
 

@@ -76,7 +76,7 @@ def answers(analyser: Analyser, asked: Asked, made: Sequence[Question]) -> np.nd
         document = Document(
             id="", source="", kind="wire", title=q.title, body=q.body, published_at=WHEN, fetched_at=WHEN
         )
-        (reading,), _ = analyser.read([document])
+        (((reading,), _),) = analyser.read([document])
         sure.append(company_probabilities(reading).get(q.link.code, 0.0))
     return np.array(sure)
 

@@ -41,7 +41,7 @@ def readings(analyser: Analyser, links: GivenLinks, examples: list[Example]) -> 
             Document(id=e.key, source="", kind="wire", title=e.title, body=e.body, published_at=WHEN, fetched_at=WHEN)
             for e in part
         ]
-        made += analyser.read(documents)[0]
+        made += [reading for group, _ in analyser.read(documents) for reading in group]
     return made
 
 
