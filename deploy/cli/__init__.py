@@ -93,7 +93,9 @@ def _print_version(asked: bool) -> None:
 
 
 # Printed by a callback of its own: without a verb, the group's is never called.
-Version = Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)]
+Version = Annotated[
+    bool, typer.Option("--version", help="Print the version. 版本", is_eager=True, callback=_print_version)
+]
 
 
 @app.callback(context_settings={"help_option_names": ["-h", "--help"]})

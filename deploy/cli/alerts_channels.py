@@ -16,7 +16,8 @@ from stream.alerts.history import channel_states
 
 command = typer.Typer(help="Where messages go. 通道", no_args_is_help=False, invoke_without_command=True)
 
-Owner = Annotated[str, typer.Option(help="Whose; everybody's channels have the empty owner.")]
+Name = Annotated[str, typer.Argument(help="The name that subscriptions use. 订阅所用的名称")]
+Owner = Annotated[str, typer.Option(help="Whose; everybody's channels have the empty owner. 所有者；公用通道为空")]
 
 
 @command.callback()
@@ -42,12 +43,12 @@ def list_channels(context: typer.Context, json: Json = False) -> None:
 
 @command.command("add")
 def add_channel(
-    name: Annotated[str, typer.Argument(help="The name that subscriptions use.")],
+    name: Name,
     owner: Owner = "",
     address: Annotated[
         str,
         typer.Option(
-            help="«-» reads standard input; left out, it is asked for. An argument stays in the shell's history."
+            help="«-» reads standard input; left out, it is asked for. An argument stays in the shell's history. 地址"
         ),
     ] = "",
 ) -> None:
@@ -64,7 +65,7 @@ def add_channel(
 
 
 @command.command("remove")
-def remove_channel(name: str, owner: Owner = "") -> None:
+def remove_channel(name: Name, owner: Owner = "") -> None:
     """Remove a channel. 删除通道"""
     settings = load()
     with open_store(settings, writer=True) as client:

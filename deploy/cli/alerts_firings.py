@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from deploy.cli import UserError
-from deploy.cli.alerts_subscriptions import Json, Which, open_store, read_file, use_baskets
+from deploy.cli.alerts_subscriptions import Json, Which, Whose, open_store, read_file, use_baskets
 from deploy.cli.connections import me
 from deploy.logs import configure
 from deploy.settings import load
@@ -28,8 +28,8 @@ command = typer.Typer()
 
 @command.command("log")
 def log_(
-    which: Annotated[str, typer.Argument(help="A subscription; none: all.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    which: Annotated[str, typer.Argument(help="A subscription; none: all. 订阅；不写为全部")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many. 条数上限")] = 50,
     json: Json = False,
 ) -> None:
     """What fired, and what became of each message. 记录"""
@@ -48,7 +48,7 @@ def log_(
 
 @command.command("ack")
 def acknowledge(
-    message: Annotated[str, typer.Argument(help="The message's id, as `log` and the webhook name it.")],
+    message: Annotated[str, typer.Argument(help="The message's id, as `log` and the webhook name it. 消息编号")],
 ) -> None:
     """Say that you take care of an alert: it isn't escalated. 确认"""
     from stream.alerts.ledger import Attempt, note
@@ -72,7 +72,7 @@ def acknowledge(
 
 
 @command.command("test")
-def test(which: Which, owner: Annotated[str | None, typer.Option()] = None) -> None:
+def test(which: Which, owner: Whose = None) -> None:
     """Send a test message to a subscription's channels now. 试发"""
     from deploy.guard import networks
     from stream.alerts.agent import clock, links
@@ -105,10 +105,14 @@ def test(which: Which, owner: Annotated[str | None, typer.Option()] = None) -> N
 
 @command.command("backtest")
 def backtest(
-    rule: Annotated[str, typer.Argument(help="A YAML file, or a subscription's id or name.")],
-    days: Annotated[int, typer.Option(min=1, max=3650)] = 90,
-    per_day: Annotated[float, typer.Option(help="Suggest the threshold for about so many a day.")] = 3.0,
-    show: Annotated[int, typer.Option(min=0, max=10_000, help="How many firings to print.")] = 20,
+    rule: Annotated[
+        str, typer.Argument(help="A YAML file, or a subscription's id or name. YAML 文件，或订阅的编号或名称")
+    ],
+    days: Annotated[int, typer.Option(min=1, max=3650, help="How far back. 回看天数")] = 90,
+    per_day: Annotated[
+        float, typer.Option(help="Suggest the threshold for about so many a day. 按每天约多少条推荐阈值")
+    ] = 3.0,
+    show: Annotated[int, typer.Option(min=0, max=10_000, help="How many firings to print. 列出多少次触发")] = 20,
     json: Json = False,
 ) -> None:
     """How often a rule would have fired, when, for what, and which threshold gives about N a day. 回测"""

@@ -24,14 +24,16 @@ from stream.store import first_line
 
 command = typer.Typer()
 
-Which = Annotated[str, typer.Argument(help="Its id, the beginning of it, or its name.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+Whose = Annotated[str | None, typer.Option("--owner", help="Among this owner's, where a name is not enough. 所有者")]
+Which = Annotated[str, typer.Argument(help="Its id, the beginning of it, or its name. 编号、其开头或名称")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line. 每行一个 JSON")]
 open_store = partial(connections.open_store, refusals=(RuleError,))
 
 
 @command.command("list")
 def list_(
-    owner: Annotated[str | None, typer.Option(help="This owner's and shared ones only.")] = None, json: Json = False
+    owner: Annotated[str | None, typer.Option(help="This owner's and shared ones only. 只看此人的和公用的")] = None,
+    json: Json = False,
 ) -> None:
     """The subscriptions, and how often each fired within a week. 列表"""
     with open_store(load(), writer=False) as client:
@@ -66,8 +68,8 @@ def list_(
 @command.command("show")
 def show(
     which: Which,
-    owner: Annotated[str | None, typer.Option()] = None,
-    version: Annotated[int, typer.Option(min=0, help="The text of this version; 1 is the first.")] = 0,
+    owner: Whose = None,
+    version: Annotated[int, typer.Option(min=0, help="The text of this version; 1 is the first. 第几版的内容")] = 0,
 ) -> None:
     """One subscription, removed ones too: its text, its versions, its feed and what fired last. 详情"""
     from stream.alerts.agent import links
@@ -97,28 +99,35 @@ def show(
 
 @command.command("add")
 def add(
-    file: Annotated[Path, typer.Argument(help="YAML: one subscription or several; «-» reads standard input.")],
-    owner: Annotated[str, typer.Option(help="For those that name no owner.")] = "",
+    file: Annotated[
+        Path,
+        typer.Argument(help="YAML: one subscription or several; «-» reads standard input. YAML 文件；«-» 读标准输入"),
+    ],
+    owner: Annotated[str, typer.Option(help="For those that name no owner. 未写所有者时")] = "",
 ) -> None:
     """Add subscriptions; one of the same owner and name gets a new version. 添加"""
     _save(read_file(file), owner)
 
 
 @command.command("import")
-def import_(file: Annotated[Path, typer.Argument(help="What `export` wrote; «-» reads standard input.")]) -> None:
+def import_(
+    file: Annotated[
+        Path, typer.Argument(help="What `export` wrote; «-» reads standard input. 导出的文件；«-» 读标准输入")
+    ],
+) -> None:
     """Take over exported subscriptions, ids included. 导入"""
     _save(read_file(file), "")
 
 
 @command.command("export")
-def export(owner: Annotated[str | None, typer.Option(help="This owner's only.")] = None) -> None:
+def export(owner: Annotated[str | None, typer.Option(help="This owner's only. 只导出此人的")] = None) -> None:
     """All subscriptions as YAML; channels go by name, their addresses stay here. 导出"""
     with open_store(load(), writer=False) as client:
         print(write([s.subscription for s in Book(client).all() if owner in (None, s.subscription.owner)]), end="")
 
 
 @command.command("edit")
-def edit(which: Which, owner: Annotated[str | None, typer.Option()] = None) -> None:
+def edit(which: Which, owner: Whose = None) -> None:
     """Change a subscription in $EDITOR. 编辑"""
     import click
 
@@ -146,7 +155,7 @@ def edit(which: Which, owner: Annotated[str | None, typer.Option()] = None) -> N
 
 
 @command.command("remove")
-def remove(which: Which, owner: Annotated[str | None, typer.Option()] = None) -> None:
+def remove(which: Which, owner: Whose = None) -> None:
     """Remove a subscription; its versions and firings stay readable. 删除"""
     with open_store(load(), writer=True) as client:
         book = Book(client)
@@ -158,8 +167,10 @@ def remove(which: Which, owner: Annotated[str | None, typer.Option()] = None) ->
 @command.command("restore")
 def restore(
     which: Which,
-    version: Annotated[int, typer.Argument(min=0, help="As `show` numbers them; left out: the latest.")] = 0,
-    owner: Annotated[str | None, typer.Option()] = None,
+    version: Annotated[
+        int, typer.Argument(min=0, help="As `show` numbers them; left out: the latest. 第几版；不写为最新")
+    ] = 0,
+    owner: Whose = None,
 ) -> None:
     """Bring back an earlier version, or a removed subscription. 恢复"""
     with open_store(load(), writer=True) as client:
@@ -172,8 +183,8 @@ def restore(
 @command.command("snooze")
 def snooze(
     which: Which,
-    span: Annotated[str, typer.Argument(help="30m, 2h, 7d; 0 ends it.")],
-    owner: Annotated[str | None, typer.Option()] = None,
+    span: Annotated[str, typer.Argument(help="30m, 2h, 7d; 0 ends it. 多久；0 为恢复")],
+    owner: Whose = None,
 ) -> None:
     """Say nothing for a while; what fires meanwhile is only noted. 暂停"""
     try:

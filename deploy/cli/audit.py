@@ -23,7 +23,7 @@ from stream.store import StoreAway, connect, first_line
 
 def command(
     wait: Annotated[float, typer.Option(help="Wait so many seconds for what is in flight. 等待秒数")] = 10.0,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object. 一个 JSON")] = False,
 ) -> None:
     """Compare Kafka's offsets with the stored rows: gaps, duplicates, orphans. Exits with 1 when not clean. 对账"""
     settings = load()

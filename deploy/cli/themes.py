@@ -58,7 +58,7 @@ def _mine(name: str) -> tuple[Analyser, UserThemes, int]:
 
 
 @command.command("list")
-def list_themes(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+def list_themes(as_json: Annotated[bool, typer.Option("--json", help="As JSON. 以 JSON 输出")] = False) -> None:
     """Every theme. 列出全部题材"""
     rows = [(theme, "built-in") for theme in built_in().themes] + [(theme, "own") for theme in _own()]
     if as_json:
@@ -83,7 +83,7 @@ def add_theme(
         list[str] | None, typer.Option(help="A phrase that holds a cue but doesn't mean it. 易混词")
     ] = None,
     basket: Annotated[list[str] | None, typer.Option(help="A security code, such as 300413.SZ. 成份证券")] = None,
-    english: Annotated[str, typer.Option(help="English name.")] = "",
+    english: Annotated[str, typer.Option(help="English name. 英文名")] = "",
 ) -> None:
     """Add a theme of your own; it works at once. 新增题材"""
     theme = Theme(

@@ -54,7 +54,7 @@ def change_password(name: Name) -> None:
 
 
 @command.command("role")
-def change_role(name: Name, role: Annotated[Role, typer.Argument(help="viewer or editor.")]) -> None:
+def change_role(name: Name, role: Annotated[Role, typer.Argument(help="viewer or editor. 角色")]) -> None:
     """Make a user viewer or editor, at once. 改角色"""
     with _book() as book:
         book.set_role(name, role)

@@ -35,7 +35,7 @@ class Language(StrEnum):
 def command(
     week: Annotated[str, typer.Argument(help="An ISO week, as 2023-W16; the newest of the data by default. 周")] = "",
     html: Annotated[Path | None, typer.Option(help="Write it as a page. 网页")] = None,
-    pdf: Annotated[Path | None, typer.Option(help="Write it as a PDF.")] = None,
+    pdf: Annotated[Path | None, typer.Option(help="Write it as a PDF. 写成 PDF")] = None,
     language: Annotated[
         Language | None, typer.Option(help="zh or en; the setting dashboard.language by default. 语言")
     ] = None,
