@@ -28,7 +28,7 @@ from models.linking.context import decided, questions
 from models.linking.records import LinkResult
 from models.memory import Memory
 from models.ngrams import Ngrams, around
-from models.reading import LONG, TITLE, plain, read
+from models.reading import LONG, TITLE, headline, plain, read
 from models.records import Analysis, Document, Field, Kind, Mention, Span, ThemeScore, Versions
 from models.securities import names
 from models.sentiment import sentiment, with_rule
@@ -238,8 +238,7 @@ class Analyser:
         style = scores[0].style
         tone = style[0] * self._blends.post(post, reading.wide["post"])
         tone = tone + style[1] * self._blends.news(news, reading.wide["news"], reading.vote.tone)
-        headline = plain(document.title) or plain(document.body[:80])
-        tone = with_rule(tone, title_rule(headline) if style[1] > 0.5 else None)
+        tone = with_rule(tone, title_rule(headline(document.title, document.body)) if style[1] > 0.5 else None)
         offsets = [places for _, places in reading.encoded]
         return Analysis(
             id=document.id,

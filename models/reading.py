@@ -16,6 +16,7 @@ from models.records import Field, Span
 
 WINDOW = 176  # characters; about 125 tokens of Chinese
 TITLE = 80
+HEAD = 80  # characters of a body without a title that stand for one
 LEAD_SHARE = 0.6  # of the window, before sentences further down compete for the rest
 SENTENCE = 120  # longer ones are cut, for texts without punctuation
 LONG = 3000  # characters of body from which a document is read by more windows
@@ -88,6 +89,13 @@ def _table() -> dict[int, int]:
 def plain(text: str) -> str:
     """The text in simplified characters, with full-width forms, odd spaces and controls made plain; offsets hold."""
     return _SURROGATE.sub(" ", text.translate(_table()))
+
+
+def headline(title: str, body: str) -> str:
+    """What a text says first: its title, else the beginning of its prose; of headlines strung together, none."""
+    if title.strip():
+        return plain(title)
+    return plain(body[:HEAD]) if len(body) <= HEAD // 2 or any(mark in body[: 2 * HEAD] for mark in "。！？!?") else ""
 
 
 def boilerplate_start(body: str) -> int:

@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.reading import MAX_WINDOWS_LONG, WINDOW, boilerplate_start, news_start, plain, read
+from models.reading import MAX_WINDOWS_LONG, WINDOW, boilerplate_start, headline, news_start, plain, read
 from models.records import Span
 
 
@@ -20,6 +20,14 @@ def test_plain_keeps_length_and_can_be_encoded(text: str) -> None:
 
 def test_plain_makes_traditional_and_full_width_ordinary() -> None:
     assert plain("騰訊發佈ＡＩ\u3000遊戲") == "腾讯发布AI 游戏"
+
+
+def test_headlines_strung_together_say_nothing_first() -> None:
+    assert headline("甲公司漲停", "正文") == "甲公司涨停"
+    assert headline(" ", "乙公司股价下跌7.7%") == "乙公司股价下跌7.7%"
+    assert headline("", "财联社5月22日电，丙公司承诺一年内不减持。" + "后" * 200).startswith("财联社5月22日电，丙公司")
+    several = "丁公司(600901)控股股东承诺一年内不减持戊公司再陷官司 推迟股东大会之举引关注己公司(600902)高管辞职"
+    assert headline("", several) == "" and headline(several, "") == several
 
 
 @given(st.text(max_size=60), st.text(alphabet="甲乙，。；\n【】a1", max_size=900), st.data())
