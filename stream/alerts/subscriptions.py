@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -196,7 +197,17 @@ class Book:
         return self._read(sql, {"id": id_})
 
     def save(self, subscriptions: list[Subscription], by: str = "") -> list[Stored]:
-        """Store new ones, or new versions of known ones (by id, or by owner and name, each once); a snooze stays."""
+        """Store new ones, or new versions of known ones (by id, or by owner and name, each once); a snooze stays.
+
+        Raises `RuleError` where two without an id would be one.
+        """
+        unnamed = Counter(
+            (subscription.owner, subscription.name) for subscription in subscriptions if not subscription.id
+        )
+        for (owner, name), count in unnamed.items():
+            if count > 1:
+                whose = f"of {owner!r}" if owner else "without an owner"
+                raise RuleError(f"{name!r} {whose} is given {count} times: give one another name, or leave it out")
         known = self.all()
         by_id = {stored.subscription.id: stored for stored in known}
         given = {subscription.id for subscription in subscriptions}

@@ -58,6 +58,13 @@ def test_two_of_one_name_come_back_apart_by_their_ids(stored: Client) -> None:
     assert sorted(one.subscription.id for one in book.all()) == ["x", "y"]
 
 
+def test_two_that_the_owner_makes_one_are_refused(stored: Client) -> None:
+    book = Book(stored)
+    with pytest.raises(RuleError, match="'s' of 'ann' is given 2 times"):
+        book.save([of("ann"), of("ann")])
+    assert book.all() == []
+
+
 def test_a_removed_one_comes_back_as_it_was(stored: Client) -> None:
     book = Book(stored)
     (saved,) = book.save([of("ann", per_hour=3)], by="ann")
