@@ -193,7 +193,8 @@ class Ledger:
         )
         if outcome != "snoozed":
             self._told_groups[subscription.id, group] = now
-        if carried and outcome != "digest" and (not due or due[-1] != firing.due_at):
+        alone = outcome == "send" or not due or due[-1] != firing.due_at  # a message of its own
+        if carried and outcome != "digest" and alone:
             due.append(firing.due_at)
         return firing
 

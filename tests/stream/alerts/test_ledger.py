@@ -48,6 +48,16 @@ def test_a_cooldown_of_days_lasts_days(stored: Client, restart: bool) -> None:
 
 
 @pytest.mark.parametrize("restart", [False, True])
+def test_messages_of_one_moment_count_each(stored: Client, restart: bool) -> None:
+    whose, ledger = subscribed(per_hour=2), Ledger(stored)
+    assert [fire(ledger, whose, what, START) for what in "ab"] == ["send", "send"]
+    if restart:
+        ledger = Ledger.restored(stored, START)
+    assert [fire(ledger, whose, what, START) for what in "cd"] == ["limited", "held"]
+    assert len(ledger.due(START)) == 2 and len(ledger.due(START + HOUR)) == 3
+
+
+@pytest.mark.parametrize("restart", [False, True])
 def test_a_watch_rests_for_its_window_however_long(stored: Client, restart: bool) -> None:
     whose, ledger = subscribed(count=Count(window="7d", at_least=3)), Ledger(stored)
     assert fire(ledger, whose, "1", START, "count all", rest=7 * 86400) == "send"
