@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from pathlib import Path
+from typing import Any
 
 from models.themes import built_in
 from models.train.examples import NEWS, TONES, Example, Label, Target, all_wires, jsonl, places
@@ -36,7 +37,7 @@ def written(path: Path) -> list[Example]:
     ids = built_in().ids
     return [
         Example(
-            "written", f"written:{number}", row["title"], row["body"], NEWS,
+            "written", f"written:{number}", row["title"], row["body"], NEWS, _tone(row),
             themes={i: int(name in row["themes"]) for i, name in enumerate(ids)}, embed=True,
         )
         for number, row in enumerate(jsonl(path) if path.exists() else ())
@@ -70,7 +71,11 @@ def _own(path: Path, data: Path) -> dict[str, list[Example]]:
         tones = {m["surface"]: m["tone"] for m in row.get("mentions", ()) if not m.get("credit")}
         targets = tuple(Target(places(n, title, body), Label(TONES[t])) for n, t in tones.items())
         themes = {i: int(name in row["themes"]) for i, name in enumerate(ids)}
-        tone = Label(TONES[row["tone"]]) if row.get("tone") in TONES else None
         split = row.get("split", "gold")
-        parts[split].append(Example("silver", ref, title, body, NEWS, tone, targets, themes, embed=True))
+        parts[split].append(Example("silver", ref, title, body, NEWS, _tone(row), targets, themes, embed=True))
     return parts
+
+
+def _tone(row: dict[str, Any]) -> Label | None:
+    """The tone that a row gives its text, if it gives one."""
+    return Label(TONES[row["tone"]]) if row.get("tone") in TONES else None

@@ -12,7 +12,7 @@ from models.evaluate import metrics
 from models.evaluate.sets import DataError, load
 from models.themes import built_in
 from models.train import own_sets, templates, theme_templates, tone_sets, weak_sets
-from models.train.examples import NEGATIVE, NEUTRAL, NEWS, POSITIVE, Example, Label, jsonl, without_cues
+from models.train.examples import NEGATIVE, NEUTRAL, NEWS, POSITIVE, TONES, Example, Label, jsonl, without_cues
 from tests.models.label_sets import write_label_sets
 
 
@@ -35,6 +35,26 @@ def test_a_post_counts_once_by_the_label_of_most_copies(tmp_path: Path) -> None:
     (folder / "test.jsonl").write_text(json.dumps({"text": "丙 股", "label": 1}))
     train, _ = tone_sets.finfe(tmp_path)
     assert [(e.key, e.body, e.tone) for e in train] == [("train:0", "甲股要涨", Label(POSITIVE))]
+
+
+def test_written_news_may_have_a_tone(tmp_path: Path) -> None:
+    path = tmp_path / "written.jsonl"
+    rows = [
+        {"title": "甲", "body": "", "themes": ["game"]},
+        {"title": "", "body": "乙", "themes": [], "tone": "negative"},
+    ]
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    first, second = own_sets.written(path)
+    assert first.tone is None and first.themes[built_in().ids.index("game")] == 1
+    assert second.tone == Label(NEGATIVE) and not any(second.themes.values())
+
+
+def test_written_news_is_in_order() -> None:
+    rows = list(jsonl(Path(own_sets.__file__).with_name("labels") / "written.jsonl"))
+    for row in rows:
+        assert (row["title"] + row["body"]).strip() and row["themes"] == sorted(set(row["themes"])), row
+        assert set(row["themes"]) <= set(built_in().ids) and row.get("tone", "neutral") in TONES, row
+    assert len({(row["title"], row["body"]) for row in rows}) == len(rows)
 
 
 def test_company_titles_are_split_by_date(data: Path) -> None:
