@@ -7,7 +7,6 @@ weighted by idf, scaled to unit length.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from zlib import crc32
@@ -22,14 +21,16 @@ Sparse = tuple[np.ndarray, np.ndarray]  # bucket numbers (n,), values (n,)
 
 
 def features(text: str, title: str = "", idf: np.ndarray | None = None) -> Sparse:
-    """Hashed n-grams of a text, and of its title apart. Without `idf` every n-gram weighs the same."""
-    counts: Counter[int] = Counter()
-    for mark, source in (("", text.lower()), ("^", title.lower())):
-        for n in range(1, LONGEST + 1):
-            for i in range(len(source) - n + 1):
-                counts[crc32((mark + source[i : i + n]).encode("utf-8", "replace")) & (SIZE - 1)] += 1
-    at = np.fromiter(counts.keys(), dtype=np.int64, count=len(counts))
-    values = 1 + np.log(np.fromiter(counts.values(), dtype=np.float32, count=len(counts)))
+    """Hashed n-grams of a text, and of its title apart, by bucket. Without `idf` every n-gram weighs the same."""
+    found: list[int] = []
+    for mark, source in ((b"", text.lower()), (b"^", title.lower())):
+        characters = [character.encode("utf-8", "replace") for character in source]
+        hashes = [crc32(mark)] * len(characters)
+        for n in range(LONGEST):  # each n-gram's hash goes on from that of the one a character shorter
+            hashes = list(map(crc32, characters[n:], hashes))
+            found += hashes
+    at, counts = np.unique(np.array(found, np.int64) & (SIZE - 1), return_counts=True)
+    values = 1 + np.log(counts.astype(np.float32))
     if idf is not None:
         values = values * idf[at]
     return at, values / max(float(np.linalg.norm(values)), 1e-9)

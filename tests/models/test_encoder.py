@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from threadpoolctl import threadpool_info
 from models.blend import Blend, Blends
 from models.encoder import SHIPPED, Encoder, ModelError
 from models.heads import Heads, gelu, sigmoid, softmax
-from models.ngrams import Ngrams, around, features
+from models.ngrams import SIZE, Ngrams, around, features
 from models.tokens import LIMIT, Tokens, token_weights
 
 
@@ -106,6 +108,17 @@ def test_ngrams_tell_the_title_apart_and_hide_the_name() -> None:
     assert [len(part) for part in features("")] == [0, 0]
     near, close = around("甲公司大涨，乙公司下跌", [(0, 3)])
     assert near == "§大涨，乙公司下跌" and "甲公司" not in near + close
+
+
+def test_ngrams_keep_the_buckets_that_weights_were_fitted_to() -> None:
+    text, title = "AI大模型，大模型\ud800", "大模型"
+    grams = [text.lower()[i : i + n] for n in (1, 2, 3) for i in range(len(text) - n + 1)]
+    grams += [f"^{title[i : i + n]}" for n in (1, 2, 3) for i in range(len(title) - n + 1)]
+    counts = Counter(crc32(gram.encode("utf-8", "replace")) % SIZE for gram in grams)
+    at, values = features(text, title)
+    assert at.tolist() == sorted(counts)
+    expected = np.array([1 + np.log(counts[bucket]) for bucket in at.tolist()])
+    assert values == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
 
 
 def test_ngram_heads_answer_any_text() -> None:
