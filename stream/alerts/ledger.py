@@ -71,7 +71,7 @@ class Ledger:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._told_groups: dict[tuple[str, str], datetime] = {}  # when a group last got a message, or a place in one
-        self._due: defaultdict[str, deque[datetime]] = defaultdict(deque)  # of the last day's messages
+        self._due: defaultdict[str, deque[tuple[datetime, str]]] = defaultdict(deque)  # the last day's messages
         self._recent: set[str] = set()  # ids that a killed process may have stored without finishing its batch
         self.open: dict[str, list[Firing]] = {}  # message -> its firings, until all its channels are done
         self.done: set[tuple[str, str]] = set()  # (message, channel)
@@ -86,7 +86,7 @@ class Ledger:
 
     def lately(self, subscription: str, now: datetime) -> list[datetime]:
         """When messages of a subscription were due within the last day."""
-        return [at for at in self._due[subscription] if now - DAY < at <= now]
+        return [at for at, _ in self._due[subscription] if now - DAY < at <= now]
 
     def _restore(self, now: datetime) -> None:
         values = {"since": now - timedelta(days=PENDING_DAYS), "carried": list(CARRIED)}
@@ -105,12 +105,12 @@ class Ledger:
         for subscription, group, at in self._client.query(sql, parameters=values).result_rows:
             self._told_groups[subscription, group] = at
         sql = (
-            "SELECT subscription_id, due_at FROM alerts WHERE fired_at > {since:DateTime64(3, 'UTC')}"
+            "SELECT subscription_id, due_at, message_id FROM alerts WHERE fired_at > {since:DateTime64(3, 'UTC')}"
             " AND outcome IN ('send', 'held', 'cooldown', 'limited') GROUP BY subscription_id, due_at, message_id"
             " ORDER BY due_at"
         )
-        for subscription, due in self._client.query(sql, parameters=values).result_rows:
-            self._due[subscription].append(due)
+        for subscription, *due in self._client.query(sql, parameters=values).result_rows:
+            self._due[subscription].append(tuple(due))
         names = ", ".join(Firing.__struct_fields__)
         sql = (
             f"SELECT {names} FROM alerts FINAL WHERE fired_at > {{since:DateTime64(3, 'UTC')}}"
@@ -155,12 +155,11 @@ class Ledger:
                 return None
         due = self._due[subscription.id]
         kept = max(DAY, timedelta(seconds=seconds(subscription.cooldown or "1d")))
-        while due and due[0] <= now - kept:
+        while due and due[0][0] <= now - kept:
             due.popleft()
-        waiting = due[-1] if due and due[-1] > now else None
-        chosen = plan(
-            subscription, now, told=[at for at in due if at <= now], waiting=waiting, snoozed_until=stored.snoozed_until
-        )
+        waiting = due[-1][0] if due and due[-1][0] > now else None
+        told_at = [at for at, _ in due if at <= now]
+        chosen = plan(subscription, now, told=told_at, waiting=waiting, snoozed_until=stored.snoozed_until)
         outcome = chosen.outcome
         going_on = rest is None and told is not None and now - told <= timedelta(days=STORY_DAYS)
         if going_on and outcome in (*CARRIED, "dry_run"):
@@ -193,9 +192,8 @@ class Ledger:
         )
         if outcome != "snoozed":
             self._told_groups[subscription.id, group] = now
-        alone = outcome == "send" or not due or due[-1] != firing.due_at  # a message of its own
-        if carried and outcome != "digest" and alone:
-            due.append(firing.due_at)
+        if carried and outcome != "digest" and all(message != known for _, known in due):
+            due.append((firing.due_at, message))
         return firing
 
     def write(self, firings: Sequence[Firing]) -> None:

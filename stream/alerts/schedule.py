@@ -19,14 +19,10 @@ AT_TRADING = {"pre_open": time(9, 15), "midday": time(11, 40), "after_close": ti
 
 @dataclass(frozen=True)
 class Plan:
-    """Why and when. `alone`: a message of its own."""
+    """Why and when."""
 
     outcome: str
     due_at: datetime
-
-    @property
-    def alone(self) -> bool:
-        return self.outcome == "send"
 
 
 def plan(

@@ -199,13 +199,12 @@ class Book:
     def save(self, subscriptions: list[Subscription], by: str = "") -> list[Stored]:
         """Store new ones, or new versions of known ones (by id, or by owner and name, each once); a snooze stays.
 
-        Raises `RuleError` where two without an id would be one.
+        Raises `RuleError` where two of one name don't both have an id to tell them apart.
         """
-        unnamed = Counter(
-            (subscription.owner, subscription.name) for subscription in subscriptions if not subscription.id
-        )
-        for (owner, name), count in unnamed.items():
-            if count > 1:
+        times = Counter((subscription.owner, subscription.name) for subscription in subscriptions)
+        unnamed = {(subscription.owner, subscription.name) for subscription in subscriptions if not subscription.id}
+        for (owner, name), count in times.items():
+            if count > 1 and (owner, name) in unnamed:
                 whose = f"of {owner!r}" if owner else "without an owner"
                 raise RuleError(f"{name!r} {whose} is given {count} times: give one another name, or leave it out")
         known = self.all()

@@ -58,6 +58,17 @@ def test_messages_of_one_moment_count_each(stored: Client, restart: bool) -> Non
 
 
 @pytest.mark.parametrize("restart", [False, True])
+def test_held_messages_for_other_channels_count_each(stored: Client, restart: bool) -> None:
+    whose, ledger = subscribed(per_hour=2), Ledger(stored)
+    assert [fire(ledger, whose, what, START) for what in "abc"] == ["send", "send", "limited"]
+    assert fire(ledger, subscribed(per_hour=2, channels=("mail",)), "d", START) == "held"
+    if restart:
+        ledger = Ledger.restored(stored, START + HOUR)
+    assert len(ledger.due(START + HOUR)) == 4
+    assert fire(ledger, whose, "e", START + HOUR + timedelta(minutes=1)) == "limited"
+
+
+@pytest.mark.parametrize("restart", [False, True])
 def test_a_watch_rests_for_its_window_however_long(stored: Client, restart: bool) -> None:
     whose, ledger = subscribed(count=Count(window="7d", at_least=3)), Ledger(stored)
     assert fire(ledger, whose, "1", START, "count all", rest=7 * 86400) == "send"

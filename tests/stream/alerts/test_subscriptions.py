@@ -62,6 +62,8 @@ def test_two_that_the_owner_makes_one_are_refused(stored: Client) -> None:
     book = Book(stored)
     with pytest.raises(RuleError, match="'s' of 'ann' is given 2 times"):
         book.save([of("ann"), of("ann")])
+    with pytest.raises(RuleError, match="'s' of 'ann' is given 2 times"):
+        book.save([msgspec.structs.replace(of("ann"), id="x"), of("ann")])
     assert book.all() == []
 
 
