@@ -95,7 +95,8 @@ def headline(title: str, body: str) -> str:
     """What a text says first: its title, else the beginning of its prose; of headlines strung together, none."""
     if title.strip():
         return plain(title)
-    return plain(body[:HEAD]) if len(body) <= HEAD // 2 or any(mark in body[: 2 * HEAD] for mark in "。！？!?") else ""
+    prose = len(body) <= HEAD // 2 or any(mark in body[: 2 * HEAD] for mark in "。！？!?") or news_start("", body)
+    return plain(body[:HEAD]) if prose else ""
 
 
 def boilerplate_start(body: str) -> int:

@@ -26,6 +26,7 @@ def test_headlines_strung_together_say_nothing_first() -> None:
     assert headline("甲公司漲停", "正文") == "甲公司涨停"
     assert headline(" ", "乙公司股价下跌7.7%") == "乙公司股价下跌7.7%"
     assert headline("", "财联社5月22日电，丙公司承诺一年内不减持。" + "后" * 200).startswith("财联社5月22日电，丙公司")
+    assert headline("", "财联社6月25日电，" + "丁公司营收增长超过四倍，" * 6).startswith("财联社6月25日电，丁公司")
     several = "丁公司(600901)控股股东承诺一年内不减持戊公司再陷官司 推迟股东大会之举引关注己公司(600902)高管辞职"
     assert headline("", several) == "" and headline(several, "") == several
 

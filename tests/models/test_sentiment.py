@@ -36,6 +36,9 @@ def test_probabilities_sum_to_one_and_agree_with_label_and_score(probabilities: 
         ("上半年由盈转亏，亏损1.1亿元", "negative"),
         ("预计全年扭亏为盈", "positive"),
         ("预计净亏损2亿元，同比减亏40%", "positive"),
+        ("一季度减亏，年度任务完成过半", "positive"),
+        ("减亏明显好于目标", "positive"),
+        ("公司提前完成减亏目标", "positive"),
         ("亏损同比扩大", "negative"),
         ("业绩不及市场预期", "negative"),
         ("订单大超预期", "positive"),
@@ -107,6 +110,8 @@ def test_a_rule_decides_what_leaves_no_doubt(text: str, tone: str) -> None:
         "美国非农就业超预期",
         "发布新产品",
         "逆转跌势",
+        "2026年减亏增效目标为3亿元",
+        "力争完成减亏任务",
         "上半年亏损2200万元-3000万元，上年同期亏损2638.93万元",
         "上半年净亏损119亿元，上年同期亏损9",  # cut off
         "某汽车三季度净亏损超市场预期",
