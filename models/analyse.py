@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -52,7 +53,7 @@ from models.user_themes import Likeness, UserThemes
 
 TITLE_SCAN = 1000  # characters of a title searched for cues
 CUE_SCAN = 60_000  # characters of a body searched for cues
-GROUP = 32  # documents that go through the models together
+GROUP = 32  # documents that go through the models together, if the encoder's batches aren't larger
 UNREAD = 0.5  # share of the document's tone that a company outside every window takes
 
 Part = TypeVar("Part")
@@ -71,13 +72,13 @@ class _Group:
     readings: list[Reading]
     windows: list[tuple[Reading, int]]  # whose window each is, and which of its
     targets: list[list[tuple[list[int], list[int]]]]  # of each window: tokens of each company, and of what is around it
-    states: Iterator[tuple[int, np.ndarray]]
+    states: Generator[tuple[int, np.ndarray], None, None]
     linking: float  # seconds spent so far
     reading: float
 
 
 class Analyser:
-    """Reads documents. The windows of all that one call is given are read side by side; several threads may call."""
+    """Reads documents, the windows of many side by side; several threads may call."""
 
     def __init__(
         self,
@@ -163,18 +164,21 @@ class Analyser:
         return [self._conclude(reading, timings) for readings, timings in self.read(documents) for reading in readings]
 
     def read(self, documents: Sequence[Document]) -> Iterator[tuple[list[Reading], dict[str, float]]]:
-        """Raw scores of the documents, GROUP by GROUP, in order, and the mean seconds that a stage took of one.
+        """Raw scores of the documents, group by group, in order, and the mean seconds that a stage took of one.
 
         The encoder has the next group to read while one is scored and concluded.
         """
+        size = max(GROUP, self._encoder.batch_size)
         ahead: _Group | None = None
-        for at in range(0, len(documents), GROUP):
-            begun = self._begin(documents[at : at + GROUP])
+        with ExitStack() as reading:
+            for at in range(0, len(documents), size):
+                begun = self._begin(documents[at : at + size])
+                reading.enter_context(closing(begun.states))
+                if ahead:
+                    yield self._score(ahead)
+                ahead = begun
             if ahead:
                 yield self._score(ahead)
-            ahead = begun
-        if ahead:
-            yield self._score(ahead)
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Unit embeddings of short texts, (n, D): what user themes are compared by. Made plain, as documents are."""

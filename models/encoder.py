@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -114,19 +115,31 @@ class Encoder:
         self._pool = ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), thread_name_prefix="encoder")
         threadpool_limits(1, user_api="blas")
 
-    def states(self, windows: Sequence[Encoded]) -> Iterator[tuple[int, np.ndarray]]:
+    def states(self, windows: Sequence[Encoded]) -> Generator[tuple[int, np.ndarray], None, None]:
         """(index, states (T, D) float32) of each window, batch by batch, the longest first, so that none ends alone.
 
-        Reading begins at once, and goes on while the caller does something else.
+        Reading begins at once, and goes on while the caller does something else, until it closes the generator.
         """
         order = sorted(range(len(windows)), key=lambda i: len(windows[i][0]), reverse=True)
         batches = [order[at : at + self.batch_size] for at in range(0, len(order), self.batch_size)]
-        read = self._pool.map(lambda batch: self._run([windows[i] for i in batch]), batches)
-        return (
-            (i, hidden[row, : len(windows[i][0])])
-            for batch, hidden in zip(batches, read, strict=True)
-            for row, i in enumerate(batch)
-        )
+        found = self._found(windows, batches)
+        next(found)
+        return found
+
+    def _found(
+        self, windows: Sequence[Encoded], batches: Sequence[Sequence[int]]
+    ) -> Generator[tuple[int, np.ndarray], None, None]:
+        """Hands the batches out before its first item, which is nothing; what is told is let go."""
+        reading = deque(self._pool.submit(self._run, [windows[i] for i in batch]) for batch in batches)
+        try:
+            yield 0, np.zeros(0)
+            for batch in batches:
+                hidden = reading.popleft().result()
+                for row, i in enumerate(batch):
+                    yield i, hidden[row, : len(windows[i][0])]
+        finally:
+            for future in reading:
+                future.cancel()
 
     def _run(self, windows: Sequence[Encoded]) -> np.ndarray:
         """States (B, T, D) of a batch, padded to its longest window."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from zlib import crc32
 
@@ -15,7 +16,7 @@ from models.blend import Blend, Blends
 from models.encoder import SHIPPED, Encoder, ModelError
 from models.heads import Heads, gelu, sigmoid, softmax
 from models.ngrams import SIZE, Ngrams, around, features
-from models.tokens import LIMIT, Tokens, token_weights
+from models.tokens import LIMIT, Encoded, Tokens, token_weights
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,22 @@ def test_windows_read_at_once_answer_as_windows_read_one_by_one(encoder: Encoder
     at_once, in_turn = dict(Encoder(SHIPPED, threads=4).states(encoded)), dict(encoder.states(encoded))
     assert sorted(at_once) == list(range(12))
     assert all(np.array_equal(at_once[i], in_turn[i]) for i in range(12))
+
+
+def test_closing_ends_what_was_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, begun, gate = Encoder(SHIPPED, threads=1), [], threading.Event()
+
+    def run(windows: Sequence[Encoded]) -> np.ndarray:
+        begun.append(len(windows))
+        gate.wait(30)
+        return np.zeros((len(windows), 9, 1))
+
+    monkeypatch.setattr(encoder, "_run", run)
+    encoder.states(encoder.tokens.encode(["业绩"] * 20)).close()
+    gate.set()
+    assert list(encoder.states([])) == []
+    encoder._pool.shutdown()
+    assert len(begun) <= 1
 
 
 def test_numpy_leaves_the_processors_to_the_encoder(encoder: Encoder) -> None:
