@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,9 +47,10 @@ from models.targets import (
     named,
     page_of,
 )
-from models.themes import Taxonomy, built_in
+from models.themes import Taxonomy, Theme, built_in
 from models.theming import LEAD, Calibration, assign
-from models.user_themes import Likeness, UserThemes
+from models.user_themes import Likeness, UserThemes, View
+from models.user_themes_file import Correction, read_corrections, read_own, weights_path
 
 TITLE_SCAN = 1000  # characters of a title searched for cues
 CUE_SCAN = 60_000  # characters of a body searched for cues
@@ -103,6 +104,7 @@ class Analyser:
         self.calibration = calibration
         self._linker = linker
         self._clock = clock
+        self.like = Likeness()
         self.user_themes: UserThemes | None = None
         self.company_threshold: float | None = None  # from which the model decides that it is the company; None: never
 
@@ -139,6 +141,7 @@ class Analyser:
         try:
             calibration = Calibration.of(description.get("themes", {}))
             blends = Blends.of(description.get("blends", {}))
+            like = Likeness.of(description.get("likeness", {}))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"model {folder / 'model.json'} is of another version ({error}): {REMEDY}") from error
         analyser = cls(encoder, heads, ngrams, memory, taxonomy, calibration, blends, linker, versions, clock)
@@ -149,13 +152,15 @@ class Analyser:
         except (KeyError, ValueError) as error:
             raise ModelError(f"model {folder} holds parts of different weights ({error}): {REMEDY}") from error
         analyser.company_threshold = description.get("company", {}).get("threshold")
+        analyser.like = like
         if user_themes:
-            analyser.follow(Path(user_themes), Likeness.of(description.get("likeness", {})))
+            analyser.follow(Path(user_themes))
         return analyser
 
-    def follow(self, path: Path, like: Likeness) -> None:
-        """Give a user's themes too. Raises `ThemeError`."""
-        self.user_themes = UserThemes.load(path, self.embed, like, self.versions.model)
+    def follow(self, path: Path) -> None:
+        """Give a user's themes too, with what was trained for these weights. Raises `ThemeError`."""
+        corrections = read_corrections(path, self.versions.model)
+        self.user_themes = self.own(read_own(path), corrections, str(weights_path(path)))
         both = f"{self.versions.taxonomy}+{self.user_themes.taxonomy.version}"
         self.versions = msgspec.structs.replace(self.versions, taxonomy=both)
 
@@ -180,8 +185,22 @@ class Analyser:
             if ahead:
                 yield self._score(ahead)
 
+    def own(
+        self, themes: Sequence[Theme], trained: Mapping[str, Correction] | None = None, source: str = ""
+    ) -> UserThemes:
+        """A user's themes as these weights tell them. `source`: where `trained` comes from, for its errors."""
+        return UserThemes(themes, self.view, self._memory, self._ngrams, self.like, trained or {}, source)
+
+    def view(self, texts: Sequence[str]) -> list[View]:
+        """What a user's themes see of short texts, each a title."""
+        made = [plain(text) for text in texts]
+        return [
+            View(vector, self._ngrams.read(text, text[:TITLE]))
+            for vector, text in zip(self.embed(made), made, strict=True)
+        ]
+
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Unit embeddings of short texts, (n, D): what user themes are compared by. Made plain, as documents are."""
+        """Unit embeddings of short texts, (n, D). Made plain, as documents are."""
         encoded = self._encoder.tokens.encode([plain(text) for text in texts])
         vectors: dict[int, np.ndarray] = {}
         for i, states in self._encoder.states(encoded):
@@ -215,10 +234,11 @@ class Analyser:
         states = self._encoder.states(encoded)
         for reading in readings:
             title = plain(reading.document.title)[:TITLE]
-            reading.wide = self._ngrams.score(reading.windows[0].text, title, ("themes", "news", "post"))
+            reading.grams = self._ngrams.read(reading.windows[0].text, title)
+            reading.wide = self._ngrams.score(reading.grams, ("themes", "news", "post"))
             for code, window, places in first_places(reading):
-                near = around(window.text, places)
-                reading.near[code] = self._ngrams.score(*near, ("toward",))["toward"]
+                near = self._ngrams.read(*around(window.text, places))
+                reading.near[code] = self._ngrams.score(near, ("toward",))["toward"]
         return _Group(readings, flat, targets, states, linked - began, time.perf_counter() - linked)
 
     def _score(self, group: _Group) -> tuple[list[Reading], dict[str, float]]:
@@ -270,7 +290,7 @@ class Analyser:
         if self.user_themes is None:
             return found
         title, body = plain(reading.document.title)[:TITLE_SCAN], plain(reading.document.body[:LEAD])
-        own = self.user_themes.assign(title, body, scores[0].embedding)
+        own = self.user_themes.assign(title, body, View(scores[0].embedding, reading.grams))
         return tuple(sorted([*found, *own], key=lambda theme: -theme.score))
 
     def _mentions(self, reading: Reading, scores: list[Scores], tone: np.ndarray) -> tuple[Mention, ...]:

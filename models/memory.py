@@ -45,14 +45,17 @@ class Memory:
             self._tones = np.eye(UNKNOWN + 1, 3, dtype=np.float32)[stored["tones"]]  # n, 3; all 0 where unknown
         if len({len(vectors), len(self._themes), len(self._tones)}) > 1 or vectors.shape[1:] != self._project.shape[1:]:
             raise ValueError("its arrays are of different lengths")
-        self._vectors = unit(vectors)
+        self.vectors = unit(vectors)
+
+    def project(self, embeddings: np.ndarray) -> np.ndarray:
+        """Embeddings (n, D) as the texts are held here: (n, R), unit length."""
+        return unit((embeddings - self._centre) @ self._project)
 
     def votes(self, embeddings: Sequence[np.ndarray]) -> list[Vote]:
         """A vote on each text, by its embedding (D)."""
         made: list[Vote] = []
         for at in range(0, len(embeddings), ROWS):
-            vectors = unit((np.stack(embeddings[at : at + ROWS]) - self._centre) @ self._project)
-            like = vectors @ self._vectors.T
+            like = self.project(np.stack(embeddings[at : at + ROWS])) @ self.vectors.T
             count = min(NEIGHBOURS, like.shape[1])
             near = np.argpartition(-like, count - 1, axis=1)[:, :count] if count else np.zeros((len(like), 0), int)
             weight = np.exp(SHARPNESS * np.take_along_axis(like, near, axis=1))[..., None]

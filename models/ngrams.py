@@ -18,6 +18,7 @@ SIZE = 1 << BITS
 LONGEST = 3
 
 Sparse = tuple[np.ndarray, np.ndarray]  # bucket numbers (n,), values (n,)
+NO_GRAMS: Sparse = (np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 def features(text: str, title: str = "", idf: np.ndarray | None = None) -> Sparse:
@@ -47,17 +48,24 @@ def around(text: str, places: Sequence[tuple[int, int]], reach: int = 40) -> tup
 
 
 class Ngrams:
-    """The fitted linear heads: `themes` (K), `news` (3), `post` (3), `toward` (3)."""
+    """The fitted linear heads: `themes` (K), `news` (3), `post` (3), `toward` (3); and what is usual in news.
+
+    `mean` and `spread` (SIZE; the standard deviation) are of each n-gram's value over wires.
+    """
 
     def __init__(self, path: Path) -> None:
         with np.load(path) as stored:
-            self._idf = stored["idf"].astype(np.float32)
+            self._idf, self.mean, self.spread = (stored[n].astype(np.float32) for n in ("idf", "mean", "spread"))
             self._heads = {
                 name: (stored[f"{name}.weight"].astype(np.float32), stored[f"{name}.bias"].astype(np.float32))
                 for name in ("themes", "news", "post", "toward")
             }
 
-    def score(self, text: str, title: str, heads: Sequence[str]) -> dict[str, np.ndarray]:
-        """Logits of some heads for a text."""
-        at, values = features(text, title, self._idf)
+    def read(self, text: str, title: str) -> Sparse:
+        """The n-grams of a text and its title."""
+        return features(text, title, self._idf)
+
+    def score(self, grams: Sparse, heads: Sequence[str]) -> dict[str, np.ndarray]:
+        """Logits of some heads for a text's n-grams."""
+        at, values = grams
         return {name: np.asarray(values @ self._heads[name][0][at] + self._heads[name][1]) for name in heads}

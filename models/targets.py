@@ -11,6 +11,7 @@ from models.beside import beside_rule
 from models.heads import Scores
 from models.linking.records import Link
 from models.memory import NOBODY, Vote
+from models.ngrams import NO_GRAMS, Sparse
 from models.reading import Window
 from models.records import Document, Field, Span
 from models.sentiment_rules import Rule, cut_and_raised, matches
@@ -32,6 +33,7 @@ class Reading:
     encoded: list[Encoded] = field(default_factory=list)
     codes: list[list[str]] = field(default_factory=list)  # of each window: the companies located in it
     scores: dict[int, Scores] = field(default_factory=dict)
+    grams: Sparse = NO_GRAMS  # of the first window and the title
     wide: dict[str, np.ndarray] = field(default_factory=dict)  # the n-grams' logits of themes, news, post
     near: dict[str, np.ndarray] = field(default_factory=dict)  # and of the tone toward each company
     vote: Vote = NOBODY  # what its neighbours among the labelled texts say

@@ -1,7 +1,6 @@
 """Which themes a document is about: the heads' scores and the cues together, calibrated, with evidence.
 
-Built-in themes have a head of their own. A user's theme has none: it is told by how near the document's embedding
-lies to the theme's name, description and examples, or by a small trained direction once it has labelled examples.
+Built-in themes have a head of their own. A user's theme has none: see `models.user_themes`.
 """
 
 from __future__ import annotations

@@ -1,37 +1,50 @@
 """A user's own themes: told by likeness to their description and examples at once, by a trained direction later.
 
-The likeness of a document to a theme is half its cosine with the nearest of the theme's texts, half that with their
-mean; `Likeness` turns it into a probability, fitted on the built-in themes treated as if they were a user's. Labelled
-examples train a small correction on top, which belongs to one version of the weights.
+A document is like a theme by its embedding (half its cosine with the nearest of the theme's texts, half that with their
+mean) and by its n-grams (the cosine with their mean). Each is counted in standard deviations from what is usual of a
+text, so that one measure holds for every theme; `Likeness` turns them into a probability, fitted on themes that users
+might add. Labelled examples train a small correction on top, which belongs to one version of the weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from models.heads import sigmoid
+from models.memory import Memory, unit
+from models.ngrams import SIZE, Ngrams, Sparse
 from models.records import Span, ThemeScore
-from models.themes import Cue, Taxonomy, Theme, ThemeError
-from models.user_themes_file import AGAIN, Correction, read_corrections, read_own, weights_path
+from models.themes import Taxonomy, Theme, ThemeError
+from models.theming import LEAD
+from models.user_themes_file import AGAIN, Correction
 
 MIN_LABELLED = 8  # of each kind, to train
-Embed = Callable[[Sequence[str]], np.ndarray]
+LEAST = 1e-3  # standard deviation of a likeness, where nothing tells it
+
+
+@dataclass(frozen=True)
+class View:
+    """What a user's themes see of a text: its unit embedding (D), and its n-grams."""
+
+    vector: np.ndarray
+    grams: Sparse
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """P(theme) = sigmoid(scale * (likeness - offset) + cue boosts); given from `threshold` on."""
+    """P(theme) = sigmoid(deep * embedding's likeness + wide * n-grams' + cues + bias); given from `threshold` on."""
 
-    scale: float = 18.0
-    offset: float = 0.45
-    title: float = 2.0
-    lead: float = 1.0
-    threshold: float = 0.5
+    deep: float = 0.86
+    wide: float = 0.3
+    title: float = 0.53
+    lead: float = 2.97
+    bias: float = -6.0
+    threshold: float = 0.3
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Likeness:
@@ -39,97 +52,145 @@ class Likeness:
         return cls(**values)
 
 
-def prototypes(theme: Theme, embed: Embed) -> np.ndarray:
-    """Unit embeddings of a theme's name with description, and of its examples, (m, D)."""
-    return embed([f"{theme.name}：{theme.description}", *theme.examples])
-
-
-def likeness(vectors: np.ndarray, texts: np.ndarray) -> np.ndarray:
-    """Of documents (n, D) to a theme's texts (m, D): n numbers within -1..1."""
-    cosines = vectors @ texts.T
-    middle = texts.mean(0)
-    middle = middle / max(float(np.linalg.norm(middle)), 1e-9)
-    return np.asarray(0.5 * cosines.max(1) + 0.5 * (vectors @ middle))
-
-
 class UserThemes:
-    """A user's themes, ready to score documents."""
+    """A user's themes, ready to score documents. The name of each counts as one of its cues."""
 
     def __init__(
-        self, themes: Sequence[Theme], embed: Embed, like: Likeness, trained: Mapping[str, Correction]
+        self,
+        themes: Sequence[Theme],
+        view: Callable[[Sequence[str]], list[View]],
+        memory: Memory,
+        ngrams: Ngrams,
+        like: Likeness,
+        trained: Mapping[str, Correction],
+        source: str = "",
     ) -> None:
-        self.taxonomy = Taxonomy(themes)
-        self._texts = [prototypes(theme, embed) for theme in themes]
-        self._like = like
-        self._trained = dict(trained)
+        """`source`: the file that `trained` comes from. Raises `ThemeError`, naming it, where a correction misfits."""
+        self.taxonomy = Taxonomy([with_name(theme) for theme in themes])
+        self._memory, self._like, self._trained = memory, like, dict(trained)
+        self._centre = memory.vectors.mean(0) if len(memory.vectors) else np.zeros(memory.vectors.shape[1])
+        deep, wide = [], np.zeros((SIZE, len(themes)), np.float32)
+        for k, theme in enumerate(themes):
+            views = view([f"{theme.name}：{theme.description}", *theme.examples])
+            deep.append(memory.project(np.stack([seen.vector for seen in views])))
+            for seen in views:
+                wide[seen.grams[0], k] += seen.grams[1]
+            extra = self._trained.get(theme.id)
+            if extra and len(extra.weights) != len(self._centre):
+                wrong = f"{len(extra.weights)} weights for {len(self._centre)} numbers"
+                raise ThemeError(f"{source}: {theme.id!r} has {wrong}: {AGAIN}")
+        wide /= np.linalg.norm(wide, axis=0).clip(1e-9)
+        self._deep = deep
+        background = np.stack([likeness(memory.vectors, texts) for texts in deep], 1) if deep else np.zeros((0, 0))
+        self._deep_usual = _usual(background, len(themes))
+        self._wide_usual = ngrams.mean @ wide, np.sqrt(ngrams.spread**2 @ wide**2).clip(LEAST)
+        used = np.flatnonzero(wide.any(1))  # few of all n-grams: the rest share an empty row
+        self._row = np.full(SIZE, len(used))
+        self._row[used] = np.arange(len(used))
+        self._wide = np.concatenate([wide[used], np.zeros((1, len(themes)), np.float32)])
 
-    @classmethod
-    def load(cls, path: Path, embed: Embed, like: Likeness, model: str) -> UserThemes:
-        """Themes of a file with what was trained for these weights. Raises `ThemeError`."""
-        own = cls(read_own(path), embed, like, read_corrections(path, model))
-        for name, texts in zip(own.taxonomy.ids, own._texts, strict=True):
-            extra = own._trained.get(name)
-            if extra and len(extra.weights) != texts.shape[1]:
-                raise ThemeError(
-                    f"{weights_path(path)}: {name!r} has {len(extra.weights)} weights for embeddings of "
-                    f"{texts.shape[1]} numbers: {AGAIN}"
-                )
-        return own
+    def features(self, title: str, body: str, view: View) -> np.ndarray:
+        """(K, 4) of a text: its likeness by embedding and by n-grams, a cue in the title, one in the lead."""
+        made = np.zeros((len(self.taxonomy.ids), 4))
+        (vector,) = self._memory.project(view.vector[None])
+        deep = np.array([likeness(vector[None], texts)[0] for texts in self._deep])
+        at, values = view.grams
+        for column, value, (mean, spread) in (
+            (0, deep, self._deep_usual),
+            (1, values @ self._wide[self._row[at]], self._wide_usual),
+        ):
+            made[:, column] = (value - mean) / spread
+        for cue in self.taxonomy.find(title):
+            made[cue.theme, 2] = 1
+        for cue in self.taxonomy.find(body[:LEAD]):
+            made[cue.theme, 3] = 1
+        return made
 
-    def untrained(self, theme: int, vector: np.ndarray, title: Sequence[Cue] = (), lead: Sequence[Cue] = ()) -> float:
-        """The theme's score by likeness and cues alone, before the logistic; `vector` is a unit embedding."""
+    def untrained(self, title: str, body: str, view: View) -> np.ndarray:
+        """Each theme's score (K) by likeness and cues alone, before the logistic."""
         like = self._like
-        logit = like.scale * (float(likeness(vector[None], self._texts[theme])[0]) - like.offset)
-        logit += like.title * any(c.theme == theme for c in title) + like.lead * any(c.theme == theme for c in lead)
-        return logit
+        return self.features(title, body, view) @ [like.deep, like.wide, like.title, like.lead] + like.bias
 
-    def logit(self, theme: int, vector: np.ndarray, title: Sequence[Cue] = (), lead: Sequence[Cue] = ()) -> float:
-        """The theme's score before the logistic, with what was trained; `vector` is a document's unit embedding."""
-        logit = self.untrained(theme, vector, title, lead)
-        if extra := self._trained.get(self.taxonomy.ids[theme]):
-            logit += float(extra.weights @ vector) + extra.bias
-        return logit
+    def logits(self, title: str, body: str, view: View) -> np.ndarray:
+        """Each theme's score (K) before the logistic, with what was trained."""
+        made = self.untrained(title, body, view)
+        for k, name in enumerate(self.taxonomy.ids):
+            if extra := self._trained.get(name):
+                made[k] += float(extra.weights @ self.unusual(view))
+        return np.asarray(made)
+
+    def unusual(self, view: View) -> np.ndarray:
+        """What of a text's embedding isn't usual of a text (R)."""
+        return np.asarray(self._memory.project(view.vector[None])[0] - self._centre)
 
     @property
     def threshold(self) -> float:
         """Score from which a theme is given."""
         return self._like.threshold
 
-    def score(self, theme: int, title: str, lead: str, vector: np.ndarray) -> float:
-        """Probability that a text has a theme."""
-        logit = self.logit(theme, vector, self.taxonomy.find(title), self.taxonomy.find(lead))
-        return float(sigmoid(np.asarray(logit)))
+    def scores(self, title: str, body: str, view: View) -> np.ndarray:
+        """Each theme's probability (K)."""
+        return sigmoid(self.logits(title, body, view))
 
-    def assign(self, title: str, body: str, vector: np.ndarray) -> list[ThemeScore]:
+    def assign(self, title: str, body: str, view: View) -> list[ThemeScore]:
         """The user's themes of a document: `title` and the first part of `body`."""
-        in_title, in_body = self.taxonomy.find(title), self.taxonomy.find(body)
         found = []
-        for theme, name in enumerate(self.taxonomy.ids):
-            score = float(sigmoid(np.asarray(self.logit(theme, vector, in_title, in_body))))
+        for k, (name, score) in enumerate(zip(self.taxonomy.ids, self.scores(title, body, view), strict=True)):
             if score >= self.threshold:
-                spans = [Span("title", c.start, c.end) for c in in_title if c.theme == theme]
-                spans += [Span("body", c.start, c.end) for c in in_body if c.theme == theme]
+                spans = [Span("title", c.start, c.end) for c in self.taxonomy.find(title) if c.theme == k]
+                spans += [Span("body", c.start, c.end) for c in self.taxonomy.find(body) if c.theme == k]
                 if not spans and title:
                     spans = [Span("title", 0, len(title))]
-                found.append(ThemeScore(name, round(score, 4), tuple(spans[:5])))
+                found.append(ThemeScore(name, round(float(score), 4), tuple(spans[:5])))
         return found
 
 
+def likeness(vectors: np.ndarray, texts: np.ndarray) -> np.ndarray:
+    """Of documents (n, R) to a theme's texts (m, R): n numbers within -1..1."""
+    cosines = vectors @ texts.T
+    (middle,) = unit(texts.mean(0, keepdims=True))
+    return np.asarray(0.5 * cosines.max(1) + 0.5 * (vectors @ middle))
+
+
+def with_name(theme: Theme) -> Theme:
+    """The theme with its name among its cues."""
+    return msgspec.structs.replace(theme, cues=(*theme.cues, theme.name)) if len(theme.name) > 1 else theme
+
+
+def _usual(background: np.ndarray, themes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (K) of the likeness of texts (n, K)."""
+    if not len(background):
+        return np.zeros(themes), np.full(themes, 0.1)
+    return background.mean(0), background.std(0).clip(LEAST)
+
+
 def train(
-    themes: UserThemes, theme: int, vectors: np.ndarray, truth: np.ndarray, *, strength: float = 0.3
+    themes: UserThemes,
+    theme: int,
+    texts: Sequence[tuple[str, str]],
+    views: Sequence[View],
+    truth: np.ndarray,
+    *,
+    strength: float = 1.0,
 ) -> Correction:
-    """A correction from labelled documents (vectors (n, D), truth (n,) of 0 and 1), pulled toward none at all."""
+    """A correction from labelled documents, pulled toward none at all.
+
+    `texts`: (title, first part of the body) of each, `views` what is seen of it, `truth` (n,) 0 or 1. How many of them
+    have the theme says nothing of how many documents do: what that shifts is fitted, and left out.
+    """
     yes, no = int(truth.sum()), int(len(truth) - truth.sum())
     if min(yes, no) < MIN_LABELLED:
         raise ThemeError(
             f"training needs at least {MIN_LABELLED} documents that have the theme and {MIN_LABELLED} that don't, "
             f"got {yes} and {no}: add some"
         )
-    base = np.array([themes.untrained(theme, vector) for vector in vectors])  # the new one replaces an older correction
-    weight = np.where(truth > 0, 0.5 / yes, 0.5 / no) * len(truth)
-    w, b = np.zeros(vectors.shape[1]), 0.0
+    # The new one replaces an older correction.
+    base = np.array([themes.untrained(*text, view)[theme] for text, view in zip(texts, views, strict=True)])
+    vectors = np.stack([themes.unusual(view) for view in views])
+    weight = np.where(truth > 0, 0.5 / yes, 0.5 / no)
+    w, shift = np.zeros(vectors.shape[1]), 0.0
     for _ in range(800):  # plain gradient descent: convex, and small
-        gap = weight * (sigmoid(base + vectors @ w + b) - truth) / len(truth)
-        w -= 2.0 * (vectors.T @ gap + strength * 0.01 * w)
-        b -= 2.0 * float(gap.sum())
-    return Correction(w.astype(np.float32), round(b, 4))
+        gap = weight * (sigmoid(base + vectors @ w + shift) - truth)
+        w -= 4.0 * (vectors.T @ gap + strength * 0.01 * w)
+        shift -= 2.0 * float(gap.sum())
+    return Correction(w.astype(np.float32))

@@ -23,15 +23,13 @@ AGAIN = "delete it and train again with `fengxiang themes train`"
 
 @dataclass(frozen=True)
 class Correction:
-    """A trained theme: added to the logit is `weights` · embedding + `bias`."""
+    """A trained theme: added to the logit is `weights` · what of the embedding isn't usual (R)."""
 
     weights: np.ndarray
-    bias: float
 
 
 class _Stored(msgspec.Struct, frozen=True):
     weights: tuple[float, ...]
-    bias: float
 
 
 class _Trained(msgspec.Struct, frozen=True):
@@ -86,14 +84,14 @@ def read_corrections(path: Path, model: str) -> dict[str, Correction]:
     stored = _stored(path)
     if stored is None or stored.model != model:
         return {}
-    return {name: Correction(np.asarray(v.weights, np.float32), v.bias) for name, v in stored.themes.items()}
+    return {name: Correction(np.asarray(v.weights, np.float32)) for name, v in stored.themes.items()}
 
 
 def save_correction(path: Path, model: str, name: str, correction: Correction) -> None:
     """Keep a trained correction beside the themes file."""
     before = _stored(path)
     others = before.themes if before is not None and before.model == model else {}
-    mine = _Stored(tuple(round(float(v), 5) for v in correction.weights), correction.bias)
+    mine = _Stored(tuple(round(float(v), 5) for v in correction.weights))
     _write_trained(path, _Trained(model, others | {name: mine}))
 
 

@@ -16,7 +16,7 @@ from models.analyse import Analyser
 from models.encoder import ModelError
 from models.reading import plain
 from models.themes import Theme, ThemeError, built_in
-from models.user_themes import UserThemes, train
+from models.user_themes import UserThemes, View, train
 from models.user_themes_file import add, read_own, remove, save_correction
 
 command = typer.Typer(no_args_is_help=True, help="List, add, test, train and remove themes. 题材")
@@ -123,8 +123,8 @@ def test_theme(
     """Score texts by a theme of your own. 试算"""
     analyser, themes, theme = _mine(name)
     texts = text or [line.strip() for line in sys.stdin if line.strip()]
-    for line, vector in zip(texts, analyser.embed(texts), strict=True):
-        score = themes.score(theme, plain(line), "", vector)
+    for line, view in zip(texts, analyser.view(texts), strict=True):
+        score = themes.scores(plain(line), "", view)[theme]
         print(f"{score:.3f}  {'yes' if score >= themes.threshold else 'no '}  {line[:100]}")
 
 
@@ -136,21 +136,23 @@ def train_theme(
     """Improve a theme of your own by labelled texts. 用标注训练"""
     analyser, themes, theme = _mine(name)
     rows = read_labels(labels)
-    vectors = analyser.embed([_text(row)[:200] for row in rows])
+    texts = [(plain(row["title"]), plain(row["body"])) for row in rows]
+    views = analyser.view([_text(row)[:200] for row in rows])
     truth = np.array([row["label"] for row in rows])
-    before = _right(themes, theme, rows, vectors)
+    before = _right(themes, theme, texts, views, truth)
     try:
-        correction = train(themes, theme, vectors, truth)
+        correction = train(themes, theme, texts, views, truth)
         save_correction(themes_file(), analyser.versions.model, name, correction)
     except (ThemeError, OSError) as error:
         raise UserError(str(error)) from error
     _, trained, _ = _mine(name)
-    print(f"{name}: right on {before} of these {len(rows)} texts before, {_right(trained, theme, rows, vectors)} after")
+    after = _right(trained, theme, texts, views, truth)
+    print(f"{name}: right on {before} of these {len(rows)} texts before, {after} after")
 
 
-def _right(themes: UserThemes, theme: int, rows: list[dict[str, Any]], vectors: np.ndarray) -> int:
-    scores = [themes.score(theme, plain(r["title"]), plain(r["body"]), v) for r, v in zip(rows, vectors, strict=True)]
-    return sum((s >= themes.threshold) == bool(r["label"]) for s, r in zip(scores, rows, strict=True))
+def _right(themes: UserThemes, theme: int, texts: list[tuple[str, str]], views: list[View], truth: np.ndarray) -> int:
+    scores = [themes.scores(*text, view)[theme] for text, view in zip(texts, views, strict=True)]
+    return int(((np.array(scores) >= themes.threshold) == truth).sum())
 
 
 def _text(row: dict[str, Any]) -> str:

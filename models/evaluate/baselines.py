@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from models.evaluate.sets import EvaluationSet, label_of
-from models.themes import built_in
+from models.themes import Taxonomy, built_in
 from models.train.examples import Example
+from models.user_themes import with_name
 
 POSITIVE_WORDS = re.compile(
     "增长|上涨|涨停|大涨|走强|新高|超预期|扭亏|盈利|中标|增持|回购|上调|买入|利好|突破|获批|签订|合作|提升|看好|反弹|拉升|翻倍|预增|"
@@ -44,9 +45,9 @@ def questions(item: EvaluationSet, examples: Sequence[Example]) -> Questions:
 
 
 def lexicon(item: EvaluationSet) -> np.ndarray:
-    """Cues for themes, counted words for tone."""
+    """Cues for themes, a user's own theme's name among them; counted words for tone."""
     if item.task == "themes":
-        taxonomy = built_in()
+        taxonomy = Taxonomy([with_name(theme) for theme in item.own]) if item.own else built_in()
         rows = []
         for text, _ in questions(item, item.test):
             given = {cue.theme for cue in taxonomy.find(text)}

@@ -51,8 +51,9 @@ def markdown(report: dict[str, Any]) -> str:
         "Macro-F1 is the mean over the classes of the set; a set that knows two classes is answered with the likelier "
         "of the two. The interval is a bootstrap over 500 resamplings of the questions. TF-IDF is character 1- to "
         "3-grams with logistic regression, *frozen* the encoder's own embedding with logistic regression, both fitted "
-        "on the set's training part; the lexicon is a word list, for themes the cues. Our own labels' dev part "
-        "also fitted the calibration (a dozen numbers and a bias a theme), so its figures are slightly kind; companies "
+        "on the set's training part; the lexicon is a word list, for themes the cues, and of a user's theme the name. "
+        "User themes have no training part: six numbers that all of them share were fitted on these texts. Our own "
+        "labels' dev part also fitted the calibration (a dozen numbers and a bias a theme), so its figures are slightly kind; companies "
         "are given, so the linker's errors are not in them: it has rows of its own.",
     ]
     for item in report["sets"]:

@@ -53,13 +53,15 @@ def evaluate(
     for item in sets:
         began = time.perf_counter()
         new = [e for e in item.test if id(e) not in known]
+        analyser.user_themes = analyser.own(item.own) if item.own else None
         known.update(zip(map(id, new), analyse(analyser, links, new), strict=True))
         found = answers(item, [known[id(e)] for e in item.test])
         result = score(item, found)
         if compare:
             truth = found.truth
-            guesses = {"lexicon": baselines.lexicon(item), "tfidf": baselines.tfidf(item)}
-            guesses["frozen"] = baselines.frozen(item, embedder(analyser))
+            guesses = {"lexicon": baselines.lexicon(item)}
+            if item.train:
+                guesses |= {"tfidf": baselines.tfidf(item), "frozen": baselines.frozen(item, embedder(analyser))}
             result["baselines"] = {name: round(_metric(item)(truth, guess), 4) for name, guess in guesses.items()}
         result["seconds"] = round(time.perf_counter() - began, 1)
         report["sets"].append(result)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from models.themes import built_in
+from models.themes import Theme, built_in
 from models.train import own_sets, tone_sets
 from models.train.examples import NEGATIVE, NEUTRAL, POSITIVE, Example, without_cues
 
 Task = Literal["tone", "toward", "themes"]
-SILVER = Path(own_sets.__file__).with_name("labels") / "silver.jsonl"
+SILVER = own_sets.LABELS / "silver.jsonl"
 GOLD = SILVER.with_name("gold.jsonl")
 FILLER = "□"
 LINKING = "linking"  # named like a set, but measured without one: `models.evaluate.linking`
@@ -31,6 +31,7 @@ class EvaluationSet:
     test: tuple[Example, ...]
     bar: float = 0.0
     metric: Literal["macro", "micro"] = "macro"
+    own: tuple[Theme, ...] = ()  # a user's themes, which this set asks for
 
 
 class DataError(ValueError):
@@ -86,6 +87,16 @@ def load(data: Path, only: Sequence[str] = ()) -> list[EvaluationSet]:
             EvaluationSet("gold_toward", "Gold: tone toward companies", "toward", THREE, tuple(train), named, 0.80),
             EvaluationSet("gold_mixed", "The same, companies differ", "toward", THREE, tuple(train), mixed),
         ]
+    themes, labelled = own_sets.own_themes(data)
+    for name, given, told in (
+        ("own_themes", own_sets.bare(themes), "name, description, three examples"),
+        ("own_themes_cues", themes, "with cue words"),
+    ):
+        if labelled:
+            asked = tuple(replace(e) for e in labelled)  # each set's apart: its themes are others
+            ids = tuple(theme.id for theme in themes)
+            title = f"User themes: {told}"
+            made.append(EvaluationSet(name, title, "themes", ids, (), asked, metric="micro", own=given))
     if (folder / "finfe").is_dir():
         posts, test = tone_sets.finfe(folder)
         made.append(EvaluationSet("finfe", "FinFE posts", "tone", THREE, tuple(posts), tuple(test), 0.72))

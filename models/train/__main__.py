@@ -31,6 +31,7 @@ from models.train.fit import Plan, batches, fit, prepare
 from models.train.network import Network, load_encoder
 from models.train.remember import remember
 from models.train.restore import restore
+from models.train.usual import usual
 from models.train.wide import fit_wide
 
 TAUGHT = 12_000  # texts embedded by the base, times the scale
@@ -188,6 +189,8 @@ def main() -> None:
     weights = args.out / "weights"
     weights.mkdir(exist_ok=True)
     fit_wide(made, weights / "ngrams.npz")
+    own_wires = own_sets.own_themes(args.data)[1]
+    usual(weights / "ngrams.npz", args.data, frozenset(wire.key for wire in own_wires))
     sizing = prepare(random.Random(0).sample(made, min(SIZED, len(made))), tokens, random.Random(0))
     about = {"layers": args.layers, "seed": args.seed, "examples": seen}
     export(network, folder, weights, [item.ids for item in sizing], about)

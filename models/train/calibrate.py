@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,15 @@ from models.analyse import Analyser
 from models.evaluate.context import measure
 from models.evaluate.metrics import f1, micro_f1
 from models.evaluate.predict import WHEN, GivenLinks
+from models.reading import plain
 from models.records import Document
 from models.targets import Reading, company_tones, document_tone
-from models.themes import built_in
-from models.theming import cue_features, document_logits
+from models.themes import Theme, built_in
+from models.theming import LEAD, cue_features, document_logits
 from models.train import own_sets, tone_sets
 from models.train.examples import NEGATIVE, NEUTRAL, NEWS, POSITIVE, POST, Example, without_cues
-from models.user_themes import likeness, prototypes
+from models.train.own_sets import bare
+from models.user_themes import Likeness, View
 
 _FITTED = ("blends", "themes", "likeness", "company")  # what the calibration writes into model.json
 
@@ -107,24 +110,21 @@ def theme_calibration(
     )
 
 
-def likeness_calibration(analyser: Analyser, found: list[Reading], examples: list[Example]) -> dict[str, Any]:
-    """Weights of `user_themes.Likeness`: each built-in theme taken as if a user had just added it."""
-    vectors = np.stack([r.scores[0].embedding for r in found])
+def likeness_calibration(analyser: Analyser, themes: Sequence[Theme], examples: list[Example]) -> Likeness:
+    """How likeness to a user's themes is weighed, fitted on themes as users might add them, with cues and without."""
+    found = readings(analyser, GivenLinks(), examples)
     features, truth = [], []
-    for index, theme in enumerate(built_in().themes):
-        like = likeness(vectors, prototypes(theme, analyser.embed))
-        for r, value, example in zip(found, like, examples, strict=True):
-            title, lead, _, _ = cue_features(r.cues, index)
-            features.append([value, title, lead])
-            truth.append(bool(example.themes.get(index)))
-    x, y = np.array(features), np.array(truth)
+    for given in (bare(themes), themes):
+        own = analyser.own(given)
+        for reading, example in zip(found, examples, strict=True):
+            view = View(reading.scores[0].embedding, reading.grams)
+            features.append(own.features(plain(example.title), plain(example.body[:LEAD]), view))
+            truth.append([bool(example.themes[k]) for k in range(len(themes))])
+    x, y = np.concatenate(features), np.concatenate(truth)
     fitted = LogisticRegression(C=100.0, max_iter=2000).fit(x, y)
-    scale, title, lead = (float(v) for v in fitted.coef_[0])
     scores = fitted.predict_proba(x)[:, 1]
-    threshold = float(max(np.arange(0.2, 0.61, 0.02), key=lambda t: f1(y, scores >= t)))
-    offset = -float(fitted.intercept_[0]) / max(scale, 1e-6)
-    values = {"scale": scale, "offset": offset, "title": title, "lead": lead, "threshold": threshold}
-    return {name: round(value, 4) for name, value in values.items()}
+    threshold = float(max(np.arange(0.1, 0.61, 0.02), key=lambda t: f1(y, scores >= t)))
+    return Likeness(*(round(float(v), 4) for v in (*fitted.coef_[0], fitted.intercept_[0], threshold)))
 
 
 def _tone(reading: Reading) -> np.ndarray:
@@ -171,7 +171,11 @@ def calibrate(folder: Path, data: Path, labels: Path) -> dict[str, Any]:
     }
     hidden = readings(analyser, links, [without_cues(e, "某") for e in dev])
     description["themes"], reached = theme_calibration(found, hidden, dev)
-    description["likeness"] = likeness_calibration(analyser, found, dev)
+    themes, wires = own_sets.own_themes(data)
+    if wires:
+        description["likeness"] = asdict(likeness_calibration(analyser, themes, wires))
+    else:  # as fitted where they were there
+        description["likeness"] = asdict(Likeness())
     path.write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n")
     description["company"] = {"threshold": measure(data, str(folder), threads=1)["threshold"]}
     description["version"] = version(folder, description)

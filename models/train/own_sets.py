@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from models.themes import built_in
+import msgspec
+
+from models.themes import Theme, built_in, read_themes
 from models.train.examples import NEWS, TONES, Example, Label, Target, all_wires, jsonl, places
 
 _STORED = {  # a ref's kind -> folder of labels/
@@ -18,6 +21,7 @@ _STORED = {  # a ref's kind -> folder of labels/
     "finre": "finre",
     "thuc": "thucnews_headlines",
 }
+LABELS = Path(__file__).with_name("labels")
 _MARKS = re.compile(r"</?N>")  # that `finre` puts around its two names
 
 
@@ -30,6 +34,28 @@ def silver(path: Path, data: Path) -> tuple[list[Example], list[Example]]:
 def gold(path: Path, data: Path) -> list[Example]:
     """Our own labels for evaluation alone: read twice, settled, no story shared with the silver ones."""
     return _own(path, data)["gold"]
+
+
+def own_themes(data: Path) -> tuple[tuple[Theme, ...], list[Example]]:
+    """Themes as users might add them, and wires labelled with them: `themes` by the place in the first.
+
+    Texts that the data folder lacks are left out.
+    """
+    themes = read_themes(LABELS / "own_themes.yaml")
+    rows = {row["ref"]: row["themes"] for row in jsonl(LABELS / "own_themes.jsonl")}
+    return themes, [
+        Example(
+            "own_themes", ref, wire["title"] or "", wire["content"] or "", NEWS,
+            themes={k: int(theme.id in rows[ref]) for k, theme in enumerate(themes)},
+        )
+        for ref, wire in all_wires(data)
+        if ref in rows
+    ]  # fmt: skip
+
+
+def bare(themes: Sequence[Theme]) -> tuple[Theme, ...]:
+    """The same themes of only a name, a description and examples."""
+    return tuple(msgspec.structs.replace(theme, cues=()) for theme in themes)
 
 
 def written(path: Path) -> list[Example]:

@@ -139,7 +139,8 @@ def test_ngrams_keep_the_buckets_that_weights_were_fitted_to() -> None:
 
 
 def test_ngram_heads_answer_any_text() -> None:
-    found = Ngrams(SHIPPED / "ngrams.npz").score("游戏版号下发\ud800", "", ("themes", "news", "post", "toward"))
+    ngrams = Ngrams(SHIPPED / "ngrams.npz")
+    found = ngrams.score(ngrams.read("游戏版号下发\ud800", ""), ("themes", "news", "post", "toward"))
     assert [len(found[name]) for name in ("themes", "news", "post", "toward")] == [11, 3, 3, 3]
     assert all(np.isfinite(value).all() for value in found.values())
 
