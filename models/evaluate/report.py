@@ -53,8 +53,8 @@ def markdown(report: dict[str, Any]) -> str:
         "3-grams with logistic regression, *frozen* the encoder's own embedding with logistic regression, both fitted "
         "on the set's training part; the lexicon is a word list, for themes the cues, and of a user's theme the name. "
         "User themes have no training part: six numbers that all of them share were fitted on these texts. Our own "
-        "labels' dev part also fitted the calibration (a dozen numbers and a bias a theme), so its figures are slightly kind; companies "
-        "are given, so the linker's errors are not in them: it has rows of its own.",
+        "labels' dev part also fitted the calibration (a dozen numbers and a bias a theme), so its figures are a "
+        "little kind; companies are given, so the linker's errors are not in them: it has rows of its own.",
     ]
     for item in report["sets"]:
         parts += [f"## {item['title']}", markdown_table(detail(item))]
