@@ -39,12 +39,12 @@ class View:
 class Likeness:
     """P(theme) = sigmoid(deep * embedding's likeness + wide * n-grams' + cues + bias); given from `threshold` on."""
 
-    deep: float = 0.86
-    wide: float = 0.3
-    title: float = 0.53
-    lead: float = 2.97
-    bias: float = -6.0
-    threshold: float = 0.3
+    deep: float = 0.78
+    wide: float = 0.32
+    title: float = 0.66
+    lead: float = 3.03
+    bias: float = -5.37
+    threshold: float = 0.24
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Likeness:

@@ -90,6 +90,12 @@ def test_a_theme_of_everyday_words_is_not_in_every_text(analyser: Analyser) -> N
     assert scores.max() < both.threshold
 
 
+def test_no_themes_and_no_text_are_fine(analyser: Analyser) -> None:
+    (view,) = analyser.view([""])
+    assert analyser.own([]).assign("低空经济", "低空经济", view) == []
+    assert analyser.own([LOW_ALTITUDE]).assign("", "", view) == []
+
+
 def test_the_name_is_a_cue(analyser: Analyser) -> None:
     themes = analyser.own([msgspec.structs.replace(LOW_ALTITUDE, cues=())])
     (view,) = analyser.view(["低空经济座谈会召开"])
