@@ -1,9 +1,10 @@
 """A user's own themes: told by likeness to their description and examples at once, by a trained direction later.
 
 A document is like a theme by its embedding (half its cosine with the nearest of the theme's texts, half that with their
-mean) and by its n-grams (the cosine with their mean). Each is counted in standard deviations from what is usual of a
-text, so that one measure holds for every theme; `Likeness` turns them into a probability, fitted on themes that users
-might add. Labelled examples train a small correction on top, which belongs to one version of the weights.
+mean) and by its n-grams (the cosine with their mean). Each is counted in standard deviations above what is usual of a
+text (the logarithm of one and so many), so that one measure holds for every theme; `Likeness` turns them into a
+probability, fitted on themes that users might add. Labelled examples train a small correction on top, which belongs to
+one version of the weights.
 """
 
 from __future__ import annotations
@@ -39,12 +40,12 @@ class View:
 class Likeness:
     """P(theme) = sigmoid(deep * embedding's likeness + wide * n-grams' + cues + bias); given from `threshold` on."""
 
-    deep: float = 0.78
-    wide: float = 0.32
-    title: float = 0.66
-    lead: float = 3.03
-    bias: float = -5.37
-    threshold: float = 0.24
+    deep: float = 2.05
+    wide: float = 1.43
+    title: float = 1.17
+    lead: float = 2.61
+    bias: float = -6.51
+    threshold: float = 0.26
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Likeness:
@@ -90,7 +91,7 @@ class UserThemes:
         self._wide = np.concatenate([wide[used], np.zeros((1, len(themes)), np.float32)])
 
     def features(self, title: str, body: str, view: View) -> np.ndarray:
-        """(K, 4) of a text: its likeness by embedding and by n-grams, a cue in the title, one in the lead."""
+        """(K, 4) of a text: how unusually like by embedding and by n-grams, a cue in the title, one in the lead."""
         made = np.zeros((len(self.taxonomy.ids), 4))
         (vector,) = self._memory.project(view.vector[None])
         deep = np.array([likeness(vector[None], texts)[0] for texts in self._deep])
@@ -99,7 +100,7 @@ class UserThemes:
             (0, deep, self._deep_usual),
             (1, values @ self._wide[self._row[at]], self._wide_usual),
         ):
-            made[:, column] = (value - mean) / spread
+            made[:, column] = np.log1p(((value - mean) / spread).clip(0))
         for cue in self.taxonomy.find(title):
             made[cue.theme, 2] = 1
         for cue in self.taxonomy.find(body[:LEAD]):
