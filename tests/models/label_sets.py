@@ -9,6 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from models.themes import read_themes
+from models.train import own_sets
+from models.train.examples import jsonl
+
 WORDS = ("甲", "乙", "丙", "丁", "戊", "己", "庚", "辛")
 GOOD, BAD = ("净利润同比增长", "中标大单", "获股东增持"), ("净利润同比下降", "被立案调查", "遭股东减持")
 
@@ -93,4 +97,17 @@ def write_label_sets(data: Path) -> Path:
                 "stocks": [],
             }
             out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        for row in own_theme_wires(60):
+            out.write(json.dumps(row, ensure_ascii=False) + "\n")
     return data
+
+
+def own_theme_wires(count: int) -> list[dict[str, Any]]:
+    """Wires under the names of those that `own_themes.jsonl` labels, each saying what its themes' examples say."""
+    examples = {theme.id: theme.examples for theme in read_themes(own_sets.LABELS / "own_themes.yaml")}
+    made = []
+    for number, label in enumerate(jsonl(own_sets.LABELS / "own_themes.jsonl")[:count]):
+        _, source, id_ = label["ref"].split(":", 2)
+        told = "；".join(examples[name][number % 3] for name in label["themes"]) or f"气象台发布第{number}号天气预报"
+        made.append({"source": source, "id": id_, "title": told, "content": f"{told}。", "subjects": [], "stocks": []})
+    return made

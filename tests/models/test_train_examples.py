@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from models.analyse import Analyser
 from models.evaluate import metrics
+from models.evaluate.predict import GivenLinks
+from models.evaluate.run import evaluate
 from models.evaluate.sets import DataError, load
-from models.themes import built_in
+from models.themes import built_in, read_themes
 from models.train import own_sets, templates, theme_templates, tone_sets, weak_sets
 from models.train.examples import NEGATIVE, NEUTRAL, NEWS, POSITIVE, TONES, Example, Label, jsonl, without_cues
 from tests.models.label_sets import write_label_sets
+
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +61,26 @@ def test_written_news_is_in_order() -> None:
         assert (row["title"] + row["body"]).strip() and row["themes"] == sorted(set(row["themes"])), row
         assert set(row["themes"]) <= set(built_in().ids) and row.get("tone", "neutral") in TONES, row
     assert len({(row["title"], row["body"]) for row in rows}) == len(rows)
+
+
+def test_own_themes_are_labelled_in_order() -> None:
+    themes = read_themes(own_sets.LABELS / "own_themes.yaml")
+    assert all(len(theme.examples) == 3 and len(theme.cues) >= 2 for theme in themes)
+    rows = jsonl(own_sets.LABELS / "own_themes.jsonl")
+    ids = [theme.id for theme in themes]
+    assert all(row["themes"] == sorted(set(row["themes"]), key=ids.index) for row in rows)
+    assert len({row["ref"] for row in rows}) == len(rows)
+    taught = {row["ref"] for name in ("silver", "gold") for row in jsonl(own_sets.LABELS / f"{name}.jsonl")}
+    assert not taught & {row["ref"] for row in rows}
+
+
+def test_own_themes_are_asked_with_cues_and_without(data: Path) -> None:
+    bare, cued = load(data, ["own_themes", "own_themes_cues"])
+    assert len(bare.test) == len(cued.test) == 60 and not {id(e) for e in bare.test} & {id(e) for e in cued.test}
+    assert not any(theme.cues for theme in bare.own) and all(theme.cues for theme in cued.own)
+    links = GivenLinks()
+    report = evaluate(Analyser.load(threads=1, linker=links), links, [bare, cued], NOW, compare=False)
+    assert [item["score"] > 0.8 for item in report["sets"]] == [True, True]  # they say what the examples say
 
 
 def test_company_titles_are_split_by_date(data: Path) -> None:
