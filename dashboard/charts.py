@@ -202,7 +202,7 @@ def heat_chart(frame: pd.DataFrame, order: list[str], scope: Scope, height: int 
                 "name:N",
                 title=None,
                 sort=[theme_name(t) for t in order],
-                axis=alt.Axis(ticks=False, domain=False, labelLimit=110, labelOverlap=False),
+                axis=alt.Axis(ticks=False, domain=False, labelLimit=110, labelOverlap=False, labelFlush=False),
                 scale=alt.Scale(paddingInner=0.08),
             ),
             color=alt.Color(
