@@ -181,7 +181,10 @@ def noted(chart: Any, notes: Mapping[str, str], step: int) -> Any:
 
 
 def heat_chart(frame: pd.DataFrame, order: list[str], scope: Scope, height: int = 250) -> Any:
-    """Themes by time, the depth of one colour says how many. Columns: theme, at, n, tone."""
+    """Themes by time, the depth of one colour says how many. Columns: theme, at, n, tone.
+
+    It is higher than `height` where the names of all themes need it.
+    """
     data = frame.assign(name=frame["theme"].map(theme_name))
     fine = scope.step <= 60
     labels = alt.Axis(
@@ -218,7 +221,7 @@ def heat_chart(frame: pd.DataFrame, order: list[str], scope: Scope, height: int 
                 alt.Tooltip("tone:Q", title=say("score"), format="+.2f"),
             ],
         )
-        .properties(height=height)
+        .properties(height=max(height, 100 + 18 * len(order)))
     )
 
 

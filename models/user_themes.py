@@ -68,18 +68,20 @@ class UserThemes:
     ) -> None:
         """`source`: the file that `trained` comes from. Raises `ThemeError`, naming it, where a correction misfits."""
         self.taxonomy = Taxonomy([with_name(theme) for theme in themes])
-        self._memory, self._like, self._trained = memory, like, dict(trained)
+        self._memory, self._like = memory, like
         self._centre = memory.vectors.mean(0) if len(memory.vectors) else np.zeros(memory.vectors.shape[1])
+        self._trained = np.zeros((len(themes), len(self._centre)))
         deep, wide = [], np.zeros((SIZE, len(themes)), np.float32)
         for k, theme in enumerate(themes):
             views = view([f"{theme.name}：{theme.description}", *theme.examples])
             deep.append(memory.project(np.stack([seen.vector for seen in views])))
             for seen in views:
                 wide[seen.grams[0], k] += seen.grams[1]
-            extra = self._trained.get(theme.id)
-            if extra and len(extra.weights) != len(self._centre):
-                wrong = f"{len(extra.weights)} weights for {len(self._centre)} numbers"
-                raise ThemeError(f"{source}: {theme.id!r} has {wrong}: {AGAIN}")
+            if extra := trained.get(theme.id):
+                if len(extra.weights) != len(self._centre):
+                    wrong = f"{len(extra.weights)} weights for {len(self._centre)} numbers"
+                    raise ThemeError(f"{source}: {theme.id!r} has {wrong}: {AGAIN}")
+                self._trained[k] = extra.weights
         wide /= np.linalg.norm(wide, axis=0).clip(1e-9)
         self._deep = deep
         background = np.stack([likeness(memory.vectors, texts) for texts in deep], 1) if deep else np.zeros((0, 0))
@@ -96,11 +98,8 @@ class UserThemes:
         (vector,) = self._memory.project(view.vector[None])
         deep = np.array([likeness(vector[None], texts)[0] for texts in self._deep])
         at, values = view.grams
-        for column, value, (mean, spread) in (
-            (0, deep, self._deep_usual),
-            (1, values @ self._wide[self._row[at]], self._wide_usual),
-        ):
-            made[:, column] = np.log1p(((value - mean) / spread).clip(0))
+        made[:, 0] = _above(deep, *self._deep_usual)
+        made[:, 1] = _above(values @ self._wide[self._row[at]], *self._wide_usual)
         for cue in self.taxonomy.find(title):
             made[cue.theme, 2] = 1
         for cue in self.taxonomy.find(body[:LEAD]):
@@ -114,11 +113,7 @@ class UserThemes:
 
     def logits(self, title: str, body: str, view: View) -> np.ndarray:
         """Each theme's score (K) before the logistic, with what was trained."""
-        made = self.untrained(title, body, view)
-        for k, name in enumerate(self.taxonomy.ids):
-            if extra := self._trained.get(name):
-                made[k] += float(extra.weights @ self.unusual(view))
-        return np.asarray(made)
+        return np.asarray(self.untrained(title, body, view) + self._trained @ self.unusual(view))
 
     def unusual(self, view: View) -> np.ndarray:
         """What of a text's embedding isn't usual of a text (R)."""
@@ -135,11 +130,12 @@ class UserThemes:
 
     def assign(self, title: str, body: str, view: View) -> list[ThemeScore]:
         """The user's themes of a document: `title` and the first part of `body`."""
+        in_title, in_body = self.taxonomy.find(title), self.taxonomy.find(body)
         found = []
         for k, (name, score) in enumerate(zip(self.taxonomy.ids, self.scores(title, body, view), strict=True)):
             if score >= self.threshold:
-                spans = [Span("title", c.start, c.end) for c in self.taxonomy.find(title) if c.theme == k]
-                spans += [Span("body", c.start, c.end) for c in self.taxonomy.find(body) if c.theme == k]
+                spans = [Span("title", c.start, c.end) for c in in_title if c.theme == k]
+                spans += [Span("body", c.start, c.end) for c in in_body if c.theme == k]
                 if not spans and title:
                     spans = [Span("title", 0, len(title))]
                 found.append(ThemeScore(name, round(float(score), 4), tuple(spans[:5])))
@@ -156,6 +152,11 @@ def likeness(vectors: np.ndarray, texts: np.ndarray) -> np.ndarray:
 def with_name(theme: Theme) -> Theme:
     """The theme with its name among its cues."""
     return msgspec.structs.replace(theme, cues=(*theme.cues, theme.name)) if len(theme.name) > 1 else theme
+
+
+def _above(value: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """How far above what is usual: the logarithm of one and so many standard deviations."""
+    return np.asarray(np.log1p(((value - mean) / spread).clip(0)))
 
 
 def _usual(background: np.ndarray, themes: int) -> tuple[np.ndarray, np.ndarray]:

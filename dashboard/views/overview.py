@@ -53,9 +53,8 @@ def page() -> None:
         )
     with right:
         order = [c[0] for c in cards]
-        tall = max(290, 100 + 18 * len(order))  # room for every theme's name
         charts.figure(
-            say("heat_over_time"), lambda steps: charts.heat_chart(steps, order, scope, tall), steps_query, "heat"
+            say("heat_over_time"), lambda steps: charts.heat_chart(steps, order, scope, 290), steps_query, "heat"
         )
     _sources(view)
 

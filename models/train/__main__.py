@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with labels/, wires/, reports/, securities/")
     parser.add_argument("--base", type=Path, required=True, help="folder of the base encoder (Hugging Face checkpoint)")
     parser.add_argument("--out", type=Path, required=True, help="work folder; run again to resume")
-    parser.add_argument("--labels", type=Path, default=Path(__file__).with_name("labels") / "silver.jsonl")
+    parser.add_argument("--labels", type=Path, default=own_sets.LABELS / "silver.jsonl")
     parser.add_argument("--start", type=Path, help="weights made before, to go on from: a folder, or a network.pt")
     parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--epochs", type=int, default=2, help="of the first stage, over everything")
@@ -189,8 +189,7 @@ def main() -> None:
     weights = args.out / "weights"
     weights.mkdir(exist_ok=True)
     fit_wide(made, weights / "ngrams.npz")
-    own_wires = own_sets.own_themes(args.data)[1]
-    usual(weights / "ngrams.npz", args.data, frozenset(wire.key for wire in own_wires))
+    usual(weights / "ngrams.npz", args.data)
     sizing = prepare(random.Random(0).sample(made, min(SIZED, len(made))), tokens, random.Random(0))
     about = {"layers": args.layers, "seed": args.seed, "examples": seen}
     export(network, folder, weights, [item.ids for item in sizing], about)

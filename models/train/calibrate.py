@@ -28,7 +28,6 @@ from models.themes import Theme, built_in
 from models.theming import LEAD, cue_features, document_logits
 from models.train import own_sets, tone_sets
 from models.train.examples import NEGATIVE, NEUTRAL, NEWS, POSITIVE, POST, Example, without_cues
-from models.train.own_sets import bare
 from models.user_themes import Likeness, View
 
 _FITTED = ("blends", "themes", "likeness", "company")  # what the calibration writes into model.json
@@ -110,11 +109,13 @@ def theme_calibration(
     )
 
 
-def likeness_calibration(analyser: Analyser, themes: Sequence[Theme], examples: list[Example]) -> Likeness:
+def likeness_calibration(
+    analyser: Analyser, links: GivenLinks, themes: Sequence[Theme], examples: list[Example]
+) -> Likeness:
     """How likeness to a user's themes is weighed, fitted on themes as users might add them, with cues and without."""
-    found = readings(analyser, GivenLinks(), examples)
+    found = readings(analyser, links, examples)
     features, truth = [], []
-    for given in (bare(themes), themes):
+    for given in (own_sets.bare(themes), themes):
         own = analyser.own(given)
         for reading, example in zip(found, examples, strict=True):
             view = View(reading.scores[0].embedding, reading.grams)
@@ -172,10 +173,8 @@ def calibrate(folder: Path, data: Path, labels: Path) -> dict[str, Any]:
     hidden = readings(analyser, links, [without_cues(e, "某") for e in dev])
     description["themes"], reached = theme_calibration(found, hidden, dev)
     themes, wires = own_sets.own_themes(data)
-    if wires:
-        description["likeness"] = asdict(likeness_calibration(analyser, themes, wires))
-    else:  # as fitted where they were there
-        description["likeness"] = asdict(Likeness())
+    like = likeness_calibration(analyser, links, themes, wires) if wires else Likeness()
+    description["likeness"] = asdict(like)
     path.write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n")
     description["company"] = {"threshold": measure(data, str(folder), threads=1)["threshold"]}
     description["version"] = version(folder, description)

@@ -8,17 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from models.ngrams import SIZE
-from models.train.examples import NEWS, Example, all_wires
+from models.train.examples import NEWS, Example, all_wires, jsonl
+from models.train.own_sets import LABELS
 from models.train.wide import document_text, matrix
 
 WIRES = 5_000
 
 
-def usual(path: Path, data: Path, skip: frozenset[str] = frozenset()) -> None:
-    """Write `mean` and `spread` into the n-grams of `path`; `skip`: wires that something is measured on.
+def usual(path: Path, data: Path) -> None:
+    """Write `mean` and `spread` into the n-grams of `path`, of other wires than those that user themes are measured on.
 
     A data folder without wires leaves them 0.
     """
+    skip = {row["ref"] for row in jsonl(LABELS / "own_themes.jsonl")}
     with np.load(path) as stored:
         parts = dict(stored)
     wires = [(ref, wire["title"] or "", wire["content"] or "") for ref, wire in all_wires(data) if ref not in skip]

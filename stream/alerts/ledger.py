@@ -109,8 +109,8 @@ class Ledger:
             " AND outcome IN ('send', 'held', 'cooldown', 'limited') GROUP BY subscription_id, due_at, message_id"
             " ORDER BY due_at"
         )
-        for subscription, *due in self._client.query(sql, parameters=values).result_rows:
-            self._due[subscription].append(tuple(due))
+        for subscription, due, message in self._client.query(sql, parameters=values).result_rows:
+            self._due[subscription].append((due, message))
         names = ", ".join(Firing.__struct_fields__)
         sql = (
             f"SELECT {names} FROM alerts FINAL WHERE fired_at > {{since:DateTime64(3, 'UTC')}}"

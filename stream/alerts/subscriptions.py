@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -114,16 +113,26 @@ def _read_one(source: Source, value: Any, root: str) -> Subscription:
 def _apart(source: Source, found: list[Subscription], root: str) -> None:
     """Raises `RuleError` where the store would take two of one file for versions of one."""
     ids: set[str] = set()
-    names: dict[tuple[str, str], bool] = {}  # whether those of the owner and name have ids, by which they are apart
+    doubled = _doubled(found)
     for number, one in enumerate(found):
-        owned = one.owner, one.name
         if one.id in ids:
             raise source.error(f"{root}[{number}].id", f"{one.id} stands in this file twice: leave one `id` out")
-        if owned in names and not (one.id and names[owned]):
+        if number in doubled:
             problem = f"{one.name!r} stands in this file twice: give one another name, or leave it out"
             raise source.error(f"{root}[{number}].name", problem)
         ids |= {one.id} - {""}
+
+
+def _doubled(found: Sequence[Subscription]) -> list[int]:
+    """Places of those with the owner and name of an earlier one, but for such as both have an id to tell them apart."""
+    places = []
+    names: dict[tuple[str, str], bool] = {}  # whether those of the owner and name have ids
+    for number, one in enumerate(found):
+        owned = one.owner, one.name
+        if owned in names and not (one.id and names[owned]):
+            places.append(number)
         names[owned] = bool(one.id)
+    return places
 
 
 class _Relocated(Source):
@@ -201,12 +210,11 @@ class Book:
 
         Raises `RuleError` where two of one name don't both have an id to tell them apart.
         """
-        times = Counter((subscription.owner, subscription.name) for subscription in subscriptions)
-        unnamed = {(subscription.owner, subscription.name) for subscription in subscriptions if not subscription.id}
-        for (owner, name), count in times.items():
-            if count > 1 and (owner, name) in unnamed:
-                whose = f"of {owner!r}" if owner else "without an owner"
-                raise RuleError(f"{name!r} {whose} is given {count} times: give one another name, or leave it out")
+        if doubled := _doubled(subscriptions):
+            owner, name = subscriptions[doubled[0]].owner, subscriptions[doubled[0]].name
+            count = sum((other.owner, other.name) == (owner, name) for other in subscriptions)
+            whose = f"of {owner!r}" if owner else "without an owner"
+            raise RuleError(f"{name!r} {whose} is given {count} times: give one another name, or leave it out")
         known = self.all()
         by_id = {stored.subscription.id: stored for stored in known}
         given = {subscription.id for subscription in subscriptions}

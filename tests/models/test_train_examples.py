@@ -56,7 +56,7 @@ def test_written_news_may_have_a_tone(tmp_path: Path) -> None:
 
 
 def test_written_news_is_in_order() -> None:
-    rows = list(jsonl(Path(own_sets.__file__).with_name("labels") / "written.jsonl"))
+    rows = list(jsonl(own_sets.LABELS / "written.jsonl"))
     for row in rows:
         assert (row["title"] + row["body"]).strip() and row["themes"] == sorted(set(row["themes"])), row
         assert set(row["themes"]) <= set(built_in().ids) and row.get("tone", "neutral") in TONES, row
@@ -157,7 +157,7 @@ def test_written_news_has_all_its_themes_and_no_tone(tmp_path: Path) -> None:
 
 
 def test_shipped_written_news_is_labelled_by_known_themes_and_told_once() -> None:
-    path = Path(own_sets.__file__).with_name("labels") / "written.jsonl"
+    path = own_sets.LABELS / "written.jsonl"
     rows = jsonl(path)
     assert len(rows) > 7000 and {theme for row in rows for theme in row["themes"]} == set(built_in().ids)
     assert len({(row["title"], row["body"]) for row in rows}) == len(rows)
